@@ -1,0 +1,17 @@
+"""Money, in whole nano-dollars: an integer never drifts."""
+
+from decimal import Decimal
+
+NANO_DOLLARS = 10**9
+
+
+def nano_dollars_per_document(usd_per_1k_documents: Decimal) -> int:
+    """Price of one document. usd_per_1k_documents has at most 6 decimals, so the result is exact."""
+    return int(usd_per_1k_documents * NANO_DOLLARS / 1000)
+
+
+def format_usd(nano_dollars: int) -> str:
+    """An amount in dollars with all its digits and no more: "0.000016", "25", "-1.5"."""
+    sign, amount = ("-" if nano_dollars < 0 else ""), abs(nano_dollars)
+    whole, fraction = divmod(amount, NANO_DOLLARS)
+    return f"{sign}{whole}.{fraction:09d}".rstrip("0").rstrip(".")

@@ -1,0 +1,73 @@
+"""Passages to shards of equal work, each one call to a replica."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serve_app.ranking.passages import Passages, TokenIds
+
+BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Some passages of one request, as they travel to a replica.
+
+    prefix, suffix, query: as in Passages; a query of its own is scored in every shard, so that shards stand alone.
+    token_ids: int32 (tokens,), the passages end to end. lengths: int32 (passages,), tokens of each.
+    """
+
+    prefix: TokenIds
+    suffix: TokenIds
+    query: TokenIds | None
+    token_ids: TokenIds
+    lengths: NDArray[np.int32]
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens that the model reads for this shard, special tokens included."""
+        around = self.prefix.size + self.suffix.size
+        query = 0 if self.query is None else self.query.size + around
+        return int(self.token_ids.size + self.lengths.size * around + query)
+
+
+def shard_count(total_tokens: int, replicas: int, *, min_shard_tokens: int, max_shard_tokens: int) -> int:
+    """How many shards a request is cut into.
+
+    As many as there are replicas to work on them, but none with less work than pays for a call of its own, and none
+    over the maximum (which bounds a message's size and how long one request holds a replica).
+    """
+    worth = max(total_tokens // min_shard_tokens, 1)
+    needed = -(-total_tokens // max_shard_tokens)
+    return max(min(max(replicas, 1), worth), needed, 1)
+
+
+def deal(lengths: NDArray[np.int64], count: int) -> list[NDArray[np.intp]]:
+    """Indices of the passages in each of `count` shards, equal in tokens to within the longest passage.
+
+    lengths: int64 (passages,), tokens of each. The longest come first, dealt out forth and back, so every shard gets
+    the same mix of lengths. Every passage is in exactly one shard; a shard without passages is left out.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    place = np.arange(lengths.size)
+    turn, seat = np.divmod(place, count)
+    seat = np.where(turn % 2 == 0, seat, count - 1 - seat)
+    return [order[seat == shard] for shard in range(min(count, lengths.size))]
+
+
+def cut_shards(passages: Passages, count: int) -> list[tuple[Shard, NDArray[np.intp]]]:
+    """The shards, each with the indices of its passages (in the order of the shard)."""
+    return [
+        (
+            Shard(
+                prefix=passages.prefix,
+                suffix=passages.suffix,
+                query=passages.query,
+                token_ids=np.concatenate([passages.token_ids[index] for index in indices]),
+                lengths=np.fromiter((passages.token_ids[index].size for index in indices), dtype=np.int32),
+            ),
+            indices,
+        )
+        for indices in deal(passages.lengths, count)
+    ]
