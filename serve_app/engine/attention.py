@@ -1,0 +1,70 @@
+"""Attention over sequences of different lengths that lie end to end, without padding."""
+
+from itertools import groupby
+from typing import Protocol
+
+import torch
+from torch.nn import functional
+from torch.nn.attention.varlen import varlen_attn
+
+
+class Attention(Protocol):
+    """One step's attention.
+
+    query: (rows, heads, size), `row_lengths` rows a sequence. key, value: (tokens, heads, size), `lengths` tokens a
+    sequence. Returns (rows, heads * size): every row attends to all tokens of its own sequence.
+    """
+
+    def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor: ...
+
+
+class SequenceAttention:
+    """Attention by torch's fused kernel, one call for each run of sequences of the same length.
+
+    Works on every device and in every precision; on CPU nested tensors and padded masks are slower.
+    """
+
+    def __init__(self, lengths: list[int], row_lengths: list[int]) -> None:
+        runs = groupby(zip(row_lengths, lengths, strict=True))
+        self._runs = [(sum(1 for _ in members), rows, tokens) for (rows, tokens), members in runs]
+
+    def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        heads, size = query.shape[1:]
+        out = torch.empty(query.shape[0], heads * size, dtype=query.dtype, device=query.device)
+        row = token = 0
+        for count, rows, tokens in self._runs:
+            next_row, next_token = row + count * rows, token + count * tokens
+            attended = functional.scaled_dot_product_attention(
+                query[row:next_row].view(count, rows, heads, size).transpose(1, 2),
+                key[token:next_token].view(count, tokens, heads, size).transpose(1, 2),
+                value[token:next_token].view(count, tokens, heads, size).transpose(1, 2),
+            )
+            out[row:next_row].view(count, rows, heads, size).copy_(attended.transpose(1, 2))
+            row, token = next_row, next_token
+        return out
+
+
+class VarlenAttention:
+    """Attention by torch's variable-length kernel: CUDA, float16 or bfloat16."""
+
+    def __init__(self, lengths: list[int], row_lengths: list[int], device: torch.device) -> None:
+        def bounds(counts: list[int]) -> torch.Tensor:
+            return torch.tensor([0, *counts]).cumsum(0, dtype=torch.int32).to(device, non_blocking=True)
+
+        self._row_bounds, self._token_bounds = bounds(row_lengths), bounds(lengths)
+        self._most_rows, self._most_tokens = max(row_lengths), max(lengths)
+
+    def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        out = varlen_attn(query, key, value, self._row_bounds, self._token_bounds, self._most_rows, self._most_tokens)
+        assert isinstance(out, torch.Tensor)
+        return out.flatten(1)
+
+
+def attention(lengths: list[int], row_lengths: list[int], device: torch.device, dtype: torch.dtype) -> Attention:
+    """The attention of one step on this device.
+
+    lengths: tokens of each sequence. row_lengths: how many of them ask (all, or the first alone).
+    """
+    if device.type == "cuda" and dtype in {torch.float16, torch.bfloat16}:
+        return VarlenAttention(lengths, row_lengths, device)
+    return SequenceAttention(lengths, row_lengths)

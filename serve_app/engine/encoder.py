@@ -1,0 +1,137 @@
+"""The packed forward pass of BERT, RoBERTa and XLM-R: sequences end to end, no padding anywhere."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from serve_app.engine.attention import Attention, attention
+from serve_app.engine.config import EncoderConfig
+from serve_app.engine.linear import linear
+from serve_app.engine.sequences import Sequences
+from serve_app.engine.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and how a model computes."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def move(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor on the device, in the precision that the model computes in."""
+        return tensor.to(self.device, self.dtype)
+
+
+class LayerNorm:
+    """Layer normalisation of the sum of a layer's input and output."""
+
+    def __init__(self, weights: Weights, name: str, config: EncoderConfig, placement: Placement) -> None:
+        self._shape, self._epsilon = (config.hidden,), config.epsilon
+        self._weight = placement.move(weights.get(f"{name}.weight", config.hidden))
+        self._bias = placement.move(weights.get(f"{name}.bias", config.hidden))
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.layer_norm(x, self._shape, self._weight, self._bias, self._epsilon)
+
+
+class Layer:
+    """One transformer layer: attention and feed-forward, each added to its input and normalised."""
+
+    def __init__(self, weights: Weights, name: str, config: EncoderConfig, placement: Placement) -> None:
+        hidden, inner = config.hidden, config.intermediate
+        self._shape = (config.heads, config.head_size)
+
+        def read(part: str, outputs: int, inputs: int) -> tuple[torch.Tensor, torch.Tensor]:
+            weight = weights.get(f"{name}.{part}.weight", outputs, inputs)
+            return placement.move(weight), placement.move(weights.get(f"{name}.{part}.bias", outputs))
+
+        key, value = read("attention.self.key", hidden, hidden), read("attention.self.value", hidden, hidden)
+        self._query = linear(*read("attention.self.query", hidden, hidden))
+        self._key_value = linear(torch.cat([key[0], value[0]]), torch.cat([key[1], value[1]]))
+        self._attended = linear(*read("attention.output.dense", hidden, hidden))
+        self._up = linear(*read("intermediate.dense", inner, hidden), "gelu")
+        self._down = linear(*read("output.dense", hidden, inner))
+        self._norm_attention = LayerNorm(weights, f"{name}.attention.output.LayerNorm", config, placement)
+        self._norm_output = LayerNorm(weights, f"{name}.output.LayerNorm", config, placement)
+
+    def __call__(self, x: torch.Tensor, attend: Attention, rows: torch.Tensor | None = None) -> torch.Tensor:
+        """Hidden states behind this layer.
+
+        x: (tokens, hidden). rows: int64 (rows,), the tokens whose states are wanted; None for all.
+        Returns (rows, hidden).
+        """
+        asking = x if rows is None else x[rows]
+        query = self._query(asking).view(-1, *self._shape)
+        key, value = self._key_value(x).view(-1, 2, *self._shape).unbind(1)
+        y = self._norm_attention(asking + self._attended(attend(query, key, value)))
+        return self._norm_output(y + self._down(self._up(y)))
+
+
+class Embeddings:
+    """Token ids to the first layer's input: word, position and segment, added and normalised."""
+
+    def __init__(self, weights: Weights, config: EncoderConfig, placement: Placement) -> None:
+        def read(name: str, rows: int) -> torch.Tensor:
+            return placement.move(weights.get(f"embeddings.{name}_embeddings.weight", rows, config.hidden))
+
+        self._config, self._device = config, placement.device
+        self._words = read("word", config.vocabulary)
+        self._positions = read("position", config.positions)
+        self._segments = read("token_type", config.segments)
+        self._norm = LayerNorm(weights, "embeddings.LayerNorm", config, placement)
+
+    def __call__(self, sequences: Sequences) -> torch.Tensor:
+        """Input of the first layer: (tokens, hidden)."""
+        ids = torch.from_numpy(sequences.token_ids).to(self._device)
+        lengths = torch.from_numpy(sequences.lengths).to(self._device)
+        starts = lengths.cumsum(0) - lengths
+        place = torch.arange(ids.numel(), device=self._device) - starts.repeat_interleave(lengths)
+        x = functional.embedding(ids, self._words)
+        x += functional.embedding(self._position_ids(ids, starts, lengths, place), self._positions)
+        if self._config.segments > 1:
+            first = torch.from_numpy(sequences.first_segments).to(self._device)
+            x += functional.embedding((place >= first.repeat_interleave(lengths)).int(), self._segments)
+        else:
+            x += self._segments[0]
+        return self._norm(x)
+
+    def _position_ids(
+        self, ids: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor, place: torch.Tensor
+    ) -> torch.Tensor:
+        if self._config.family == "bert":
+            return place
+        # RoBERTa does not count a padding token, and text may spell one ("<pad>"): transformers'
+        # create_position_ids_from_input_ids.
+        counts = ids != self._config.pad_id
+        seen = counts.cumsum(0)
+        before = (seen - counts.long())[starts]
+        return self._config.pad_id + (seen - before.repeat_interleave(lengths)) * counts
+
+
+class Encoder:
+    """Token sequences to hidden states."""
+
+    def __init__(self, weights: Weights, config: EncoderConfig, placement: Placement) -> None:
+        self._placement = placement
+        self._embeddings = Embeddings(weights, config, placement)
+        self._layers = [Layer(weights, f"encoder.layer.{i}", config, placement) for i in range(config.layers)]
+
+    def __call__(self, sequences: Sequences, *, first_tokens: bool) -> torch.Tensor:
+        """Hidden states of the last layer.
+
+        first_tokens: only each sequence's first token is wanted, (sequences, hidden); the last layer then computes
+        queries and feed-forward for those rows alone. Otherwise (tokens, hidden).
+        """
+        lengths = sequences.lengths.tolist()
+        device, dtype = self._placement.device, self._placement.dtype
+        attend = attention(lengths, lengths, device, dtype)
+        x = self._embeddings(sequences)
+        for layer in self._layers[:-1]:
+            x = layer(x, attend)
+        if not first_tokens:
+            return self._layers[-1](x, attend)
+        ends = torch.from_numpy(sequences.lengths).cumsum(0)
+        rows = (ends - torch.from_numpy(sequences.lengths)).to(device)
+        return self._layers[-1](x, attention(lengths, [1] * len(lengths), device, dtype), rows)

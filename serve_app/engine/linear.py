@@ -1,0 +1,66 @@
+"""A linear layer in the form that this device computes fastest."""
+
+from typing import Protocol
+
+import torch
+from torch.nn import functional
+
+Activation = str  # "none" or "gelu", the exact form with erf
+
+
+class Linear(Protocol):
+    """x (rows, inputs) -> (rows, outputs), bias and activation included."""
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
+
+
+class PlainLinear:
+    """The layer as torch computes it on every device."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation) -> None:
+        self._weight, self._bias, self._gelu = weight, bias, activation == "gelu"
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        y = functional.linear(x, self._weight, self._bias)
+        return functional.gelu(y) if self._gelu else y
+
+
+class PackedLinear:
+    """The layer with its weight laid out once as oneDNN wants it, activation fused.
+
+    Each row's result is the same whatever other rows there are. The operators are private to torch: `packed_available`
+    says whether this build has them.
+    """
+
+    # oneDNN picks the layout for about this many rows; others compute as well, and as right.
+    ROWS = 2048
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation) -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), self.ROWS)
+        self._bias, self._activation = bias, activation
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, self._activation, [], "none")
+        return y
+
+
+def packed_available() -> bool:
+    """Whether torch's oneDNN operators are there and answer as torch itself does."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    x, weight, bias = torch.ones(3, 32), torch.full((16, 32), 0.01), torch.ones(16)
+    try:
+        found = PackedLinear(weight, bias, "gelu")(x)
+    except (AttributeError, RuntimeError):
+        return False
+    return torch.allclose(found, PlainLinear(weight, bias, "gelu")(x), atol=1e-5)
+
+
+def linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> Linear:
+    """The layer for the device that its weight is on.
+
+    weight: (outputs, inputs). bias: (outputs,).
+    """
+    if weight.device.type == "cpu" and packed_available():
+        return PackedLinear(weight, bias, activation)
+    return PlainLinear(weight, bias, activation)

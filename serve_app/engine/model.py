@@ -1,0 +1,110 @@
+"""A model on one device: sequences in, one row of numbers a sequence out."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import psutil
+import torch
+
+from serve_app.engine.config import EncoderConfig, ModelError, read_config
+from serve_app.engine.encoder import Encoder, Placement
+from serve_app.engine.heads import Head, Rows, build_head
+from serve_app.engine.sequences import Sequences
+from serve_app.engine.weights import Weights
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "exact", "fast"]
+
+# The activations of a step and what torch itself takes, beside the weights.
+WORKING_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How a model computes.
+
+    device: auto takes a CUDA device when there is one. precision: exact is float32, |Δ| < 1e-4 to transformers; fast is
+    float16 on CUDA and bfloat16 on CPU, within 1e-2 on logits; auto is fast on CUDA and exact on CPU. threads: of the
+    CPU, None for as many as this process may run on.
+    """
+
+    device: Device = "auto"
+    precision: Precision = "auto"
+    threads: int | None = None
+
+    def placement(self) -> Placement:
+        """Device and precision as torch names them. Raises ModelError when the device is not there."""
+        cuda = torch.cuda.is_available()
+        if self.device == "cuda" and not cuda:
+            raise ModelError("device: cuda was asked for, but torch finds no CUDA device")
+        device = torch.device("cuda" if cuda and self.device != "cpu" else "cpu")
+        on_gpu = device.type == "cuda"
+        if self.precision == "exact" or (self.precision == "auto" and not on_gpu):
+            return Placement(device, torch.float32)
+        return Placement(device, torch.float16 if on_gpu else torch.bfloat16)
+
+
+class Model:
+    """A loaded encoder and its head. One thread at a time may call it."""
+
+    def __init__(self, config: EncoderConfig, encoder: Encoder, head: Head, placement: Placement) -> None:
+        self.config = config
+        self.placement = placement
+        self._encoder, self._head = encoder, head
+
+    @classmethod
+    def load(cls, directory: Path, options: EngineOptions | None = None, sha256: str | None = None) -> Self:
+        """The model of a directory in Hugging Face layout.
+
+        sha256: pinned digest of its model.safetensors. Raises ModelError when it is not supported, not sound, or too
+        large for the memory that is free.
+        """
+        options = options or EngineOptions()
+        config = read_config(directory)
+        placement = options.placement()
+        require_memory(config, placement)
+        torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
+        weights = Weights(directory, sha256)
+        encoder = Encoder(weights, config, placement)
+        return cls(config, encoder, build_head(weights, config, placement), placement)
+
+    @property
+    def width(self) -> int:
+        """Numbers in the row of a sequence: 1, the logit, or the vector's width."""
+        return self._head.width
+
+    def __call__(self, sequences: Sequences) -> Rows:
+        """One row a sequence: float32 (sequences, width), in the order given."""
+        # Neighbours of one length share an attention call.
+        order = np.argsort(-sequences.lengths, kind="stable")
+        with torch.inference_mode():
+            states = self._encoder(step := sequences.take(order), first_tokens=self._head.first_tokens)
+            rows = self._head(states, step).float().cpu().numpy()
+        out = np.empty_like(rows)
+        out[order] = rows
+        return out
+
+
+def require_memory(config: EncoderConfig, placement: Placement, available: Callable[[], int] | None = None) -> None:
+    """Say before loading that the weights will not fit.
+
+    available: free bytes of the device; None asks it. Raises ModelError with both numbers.
+    """
+    itemsize = torch.empty(0, dtype=placement.dtype).element_size()
+    needed = config.parameters * itemsize + WORKING_BYTES
+    free = available() if available else _free_bytes(placement.device)
+    if needed > free:
+        raise ModelError(
+            f"the model needs about {needed / 2**30:.1f} GiB of {placement.device.type} memory; "
+            f"{free / 2**30:.1f} GiB are free"
+        )
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,222 @@
+"""Work that waits for one device, and the steps it is cut into. Plain asyncio."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serve_app.engine.sequences import Sequences
+
+Rows = NDArray[np.float32]
+Step = Callable[[Sequences], Rows]
+
+
+class OverloadedError(Exception):
+    """The queue is full. Nothing was queued. retry_after_s: when the tokens queued now should be done."""
+
+    def __init__(self, queued_tokens: int, limit: int, retry_after_s: float) -> None:
+        super().__init__(f"{queued_tokens:,} tokens are queued; the limit is {limit:,}")
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(Exception):
+    """The deadline passed before the work was done; what had not started never starts."""
+
+
+class StepError(Exception):
+    """The model failed on this work, alone in a step."""
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """Sequences that are answered together, with a row each.
+
+    deadline: on the scheduler's clock, seconds. result: float32 (sequences, width), in the order given; cancel it and
+    what has not started is dropped.
+    """
+
+    sequences: Sequences
+    deadline: float
+    result: asyncio.Future[Rows]
+    order: NDArray[np.intp] = field(init=False)  # longest first
+    started: int = 0  # how many of `order` went into steps
+    settled: int = 0
+    rows: Rows | None = None
+
+    def __post_init__(self) -> None:
+        self.order = np.argsort(-self.sequences.lengths, kind="stable")
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens that no step has taken yet."""
+        return int(self.sequences.lengths[self.order[self.started :]].sum())
+
+    def start(self, budget: int) -> NDArray[np.intp]:
+        """Indices of the next sequences that fit into so many tokens, marked as started."""
+        ends = np.cumsum(self.sequences.lengths[self.order[self.started :]])
+        count = int(np.searchsorted(ends, budget, side="right"))
+        taken = self.order[self.started : self.started + count]
+        self.started += count
+        return taken
+
+    def settle(self, indices: NDArray[np.intp], rows: Rows) -> None:
+        """Take the rows of some sequences; with the last of them the result is there."""
+        if self.result.done():
+            return
+        if not np.isfinite(rows).all():
+            self.fail(StepError("the model gave a value that is not a finite number"))
+            return
+        if self.rows is None:
+            self.rows = np.empty((len(self.sequences), rows.shape[1]), dtype=np.float32)
+        self.rows[indices] = rows
+        self.settled += indices.size
+        if self.settled == len(self.sequences):
+            self.result.set_result(self.rows)
+
+    def fail(self, error: Exception) -> None:
+        """Answer with an error, unless there is an answer."""
+        if not self.result.done():
+            self.result.set_exception(error)
+
+
+Part = tuple[Work, NDArray[np.intp]]
+
+
+class Scheduler:
+    """A bounded queue of work before one worker thread that owns the device.
+
+    While the device computes a step, arrivals gather; when it is free, the next step takes sequences of all that waits,
+    oldest work first, up to a number of tokens. Every work settles on its own: rows, its own error, or its deadline.
+
+    step: the model; called in the worker thread. max_step_tokens: of one step; a longer sequence has a step of its own.
+    max_queued_tokens: waiting or in work; beyond it work is refused. clock: seconds, as deadlines are given.
+    """
+
+    def __init__(
+        self, step: Step, *, max_step_tokens: int, max_queued_tokens: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._step = step
+        self._max_step_tokens = max_step_tokens
+        self._max_queued_tokens = max_queued_tokens
+        self._clock = clock
+        self._queue: deque[Work] = deque()
+        self._arrival = asyncio.Event()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="device")
+        self._runner: asyncio.Task[None] | None = None
+        self._in_step = 0
+        self._tokens_per_s = 0.0
+        self.steps = 0
+        self.tokens = 0
+
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens waiting and in the step that runs."""
+        return self._in_step + sum(work.waiting_tokens for work in self._queue if not work.result.done())
+
+    @property
+    def step_fill(self) -> float:
+        """Mean share of a step's tokens that were used, 0 to 1."""
+        return self.tokens / (self.steps * self._max_step_tokens) if self.steps else 0.0
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Rate of the last steps, a moving mean; 0 before the first."""
+        return self._tokens_per_s
+
+    def now(self) -> float:
+        """The time on the clock that deadlines are given on, seconds."""
+        return self._clock()
+
+    def admit(self, sequences: Sequences, deadline: float) -> Work:
+        """Queue some sequences.
+
+        Must be called on the event loop. Raises OverloadedError at once when they do not fit into the queue; work that
+        finds the queue empty always does.
+        """
+        queued, arriving = self.queued_tokens, int(sequences.lengths.sum())
+        if queued and queued + arriving > self._max_queued_tokens:
+            wait = queued / self._tokens_per_s if self._tokens_per_s else 1.0
+            raise OverloadedError(queued, self._max_queued_tokens, wait)
+        work = Work(sequences, deadline, asyncio.get_running_loop().create_future())
+        if not len(sequences):
+            work.result.set_result(np.empty((0, 1), dtype=np.float32))
+            return work
+        self._queue.append(work)
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run(), name="scheduler")
+        self._arrival.set()
+        return work
+
+    async def close(self) -> None:
+        """End the worker; what waits is cancelled."""
+        if self._runner is not None:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+        for work in self._queue:
+            work.result.cancel()
+        self._queue.clear()
+        self._worker.shutdown(wait=True)
+
+    async def _run(self) -> None:
+        while True:
+            parts = self._next_step()
+            if parts:
+                await self._compute(parts)
+            else:
+                self._arrival.clear()
+                await self._arrival.wait()
+
+    def _next_step(self) -> list[Part]:
+        """The parts of the next step: the one place that decides whose turn it is."""
+        parts: list[Part] = []
+        budget = self._max_step_tokens
+        now = self._clock()
+        while self._queue and budget > 0:
+            work = self._queue[0]
+            if not work.result.done() and now >= work.deadline:
+                work.fail(DeadlineError("the deadline passed while the work was queued"))
+            if work.result.done():
+                self._queue.popleft()
+                continue
+            taken = work.start(budget)
+            if not taken.size and not parts:
+                taken = work.start(int(work.sequences.lengths.max()))
+            if taken.size:
+                parts.append((work, taken))
+                budget -= int(work.sequences.lengths[taken].sum())
+            if work.started < len(work.sequences):
+                break
+            self._queue.popleft()
+        return parts
+
+    async def _compute(self, parts: list[Part]) -> None:
+        batch = Sequences.concatenate([work.sequences.take(indices) for work, indices in parts])
+        tokens = int(batch.lengths.sum())
+        self._in_step = tokens
+        began = self._clock()
+        try:
+            rows = await asyncio.get_running_loop().run_in_executor(self._worker, self._step, batch)
+        except Exception as error:
+            if len(parts) == 1:
+                parts[0][0].fail(StepError(f"the model failed: {error}"))
+                return
+            # One of them is poisoned: each on its own, so that the others get their answers.
+            for part in parts:
+                await self._compute([part])
+            return
+        finally:
+            self._in_step = 0
+        self.steps += 1
+        self.tokens += tokens
+        seconds = max(self._clock() - began, 1e-6)
+        rate = tokens / seconds
+        self._tokens_per_s = rate if not self._tokens_per_s else 0.8 * self._tokens_per_s + 0.2 * rate
+        offset = 0
+        for work, indices in parts:
+            work.settle(indices, rows[offset : offset + indices.size])
+            offset += indices.size

@@ -1,0 +1,43 @@
+"""Shards to sequences and rows to scores: what differs between a cross-encoder and a bi-encoder."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serve_app.engine.config import EncoderConfig, ModelError
+from serve_app.engine.heads import Rows, cosines
+from serve_app.engine.sequences import Sequences
+from serve_app.engine.tokenizer import Tokenizer
+from serve_app.ranking.passages import InputFormat
+from serve_app.ranking.shards import Shard
+
+
+def input_format(tokenizer: Tokenizer, config: EncoderConfig) -> InputFormat:
+    """How this model wants queries and passages.
+
+    Raises ModelError when the tokenizer knows more ids than the model has embeddings.
+    """
+    if tokenizer.vocabulary > config.vocabulary:
+        raise ModelError(
+            f"the tokenizer has {tokenizer.vocabulary:,} ids; config.json's vocab_size is {config.vocabulary:,}"
+        )
+    return InputFormat(
+        max_tokens=config.max_tokens,
+        reads_pairs=config.head == "classification",
+        opening=tokenizer.opening,
+        between=tokenizer.between,
+        closing=tokenizer.closing,
+    )
+
+
+def shard_sequences(shard: Shard) -> Sequences:
+    """What the model reads for a shard: one sequence a passage; before them the query's own, if it has one."""
+    if shard.query is None:
+        return Sequences.wrap(shard.prefix, shard.token_ids, shard.lengths, shard.suffix, pair=True)
+    token_ids = np.concatenate([shard.query, shard.token_ids])
+    lengths = np.concatenate([np.array([shard.query.size], dtype=np.int32), shard.lengths])
+    return Sequences.wrap(shard.prefix, token_ids, lengths, shard.suffix, pair=False)
+
+
+def shard_scores(shard: Shard, rows: Rows) -> NDArray[np.float32]:
+    """A score for each passage of the shard, from the rows of its sequences: float32 (passages,)."""
+    return rows[:, 0] if shard.query is None else cosines(rows)

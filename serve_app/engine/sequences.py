@@ -1,0 +1,66 @@
+"""Token sequences end to end, without padding: what a step of the model reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+TokenIds = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """Some token sequences.
+
+    token_ids: int32 (tokens,), the sequences end to end, special tokens included.
+    lengths: int32 (sequences,), tokens of each.
+    first_segments: int32 (sequences,), how many of each one's tokens belong to segment 0, the others to segment 1.
+    """
+
+    token_ids: TokenIds
+    lengths: NDArray[np.int32]
+    first_segments: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return int(self.lengths.size)
+
+    @classmethod
+    def wrap(
+        cls, prefix: TokenIds, token_ids: TokenIds, lengths: NDArray[np.int32], suffix: TokenIds, *, pair: bool
+    ) -> Self:
+        """Sequences of `prefix text suffix`.
+
+        token_ids: int32 (tokens,), the texts end to end. lengths: int32 (texts,). pair: the prefix holds a first text,
+        so that what follows it is segment 1.
+        """
+        around = prefix.size + suffix.size
+        whole = lengths + np.int32(around)
+        starts = np.cumsum(whole) - whole
+        joined = np.empty(int(whole.sum()), dtype=np.int32)
+        inner = np.ones(joined.size, dtype=bool)
+        for offset, ids in ((starts, prefix), (starts + whole - suffix.size, suffix)):
+            places = (offset[:, None] + np.arange(ids.size)).ravel()
+            joined[places] = np.tile(ids, lengths.size)
+            inner[places] = False
+        joined[inner] = token_ids
+        first = np.full_like(whole, prefix.size) if pair else whole
+        return cls(joined, whole, first)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """All sequences of the parts, in order."""
+        return cls(
+            np.concatenate([part.token_ids for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.first_segments for part in parts]),
+        )
+
+    def take(self, indices: NDArray[np.intp]) -> Self:
+        """The sequences of these indices, in their order."""
+        ends = np.cumsum(self.lengths)
+        starts = ends - self.lengths
+        pieces = [self.token_ids[starts[index] : ends[index]] for index in indices]
+        return type(self)(np.concatenate(pieces), self.lengths[indices], self.first_segments[indices])

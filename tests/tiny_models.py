@@ -1,0 +1,115 @@
+"""Small models with random weights, made as their trainers make them: tokenizer trained, weights saved as safetensors."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import sentencepiece
+import torch
+from tokenizers import ByteLevelBPETokenizer
+from tokenizers.implementations import BertWordPieceTokenizer
+from tokenizers.processors import BertProcessing, RobertaProcessing
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    PretrainedConfig,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
+
+HIDDEN = 64
+POSITIONS = 130  # of RoBERTa's kind, two are kept free: 128 usable
+PASSAGES = Path(__file__).parents[1] / "loadtest" / "corpus" / "passages.jsonl"
+# So that more than English has pieces of its own.
+LINES = [
+    "巴黎是法国的首都。香蕉是黄色的。",
+    "Париж — столица Франции.",
+    "باريس عاصمة فرنسا",
+    "Zürich liegt am Zürichsee.",
+]
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """A model directory. family: bert, roberta or xlm-roberta. head: classification or embedding."""
+
+    directory: Path
+    family: str
+    head: str
+
+
+def make_tiny_model(directory: Path, family: str, head: str) -> TinyModel:
+    """A model of about 100,000 weights whose scores spread as widely as a trained one's."""
+    directory.mkdir(parents=True)
+    with NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as text:
+        text.writelines(f"{line}\n" for line in training_text())
+        text.flush()
+        vocabulary = _TOKENIZERS[family](directory, text.name)
+    config = _CONFIGS[family](
+        vocab_size=vocabulary,
+        hidden_size=HIDDEN,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=4 * HIDDEN,
+        max_position_embeddings=POSITIONS if family != "bert" else 128,
+        type_vocab_size=2 if family == "bert" else 1,
+        num_labels=1,
+        # Larger than the usual 0.02: attention then depends on content, and scores differ.
+        initializer_range=0.25,
+    )
+    torch.manual_seed(7)
+    kind = AutoModelForSequenceClassification if head == "classification" else AutoModel
+    kind.from_config(config).eval().save_pretrained(directory)
+    return TinyModel(directory, family, head)
+
+
+def training_text() -> list[str]:
+    """Real sentences, a few of them not English."""
+    return [json.loads(line)["text"] for line in PASSAGES.read_text().splitlines()] + LINES * 20
+
+
+_CONFIGS: dict[str, type[PretrainedConfig]] = {
+    "bert": BertConfig,
+    "roberta": RobertaConfig,
+    "xlm-roberta": XLMRobertaConfig,
+}
+
+
+def _wordpiece(directory: Path, text: str) -> int:
+    tokenizer = BertWordPieceTokenizer()
+    tokenizer.train([text], vocab_size=500, show_progress=False)
+    vocabulary = tokenizer.get_vocab()
+    ids = [(token, vocabulary[token]) for token in ("[SEP]", "[CLS]")]
+    tokenizer.post_processor = BertProcessing(*ids)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    return tokenizer.get_vocab_size()
+
+
+def _byte_level(directory: Path, text: str) -> int:
+    tokenizer = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer.train([text], vocab_size=500, show_progress=False, special_tokens=special)
+    tokenizer.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer.save(str(directory / "tokenizer.json"))
+    return tokenizer.get_vocab_size()
+
+
+def _sentencepiece(directory: Path, text: str) -> int:
+    sentencepiece.SentencePieceTrainer.train(
+        input=text,
+        model_prefix=str(directory / "sentencepiece.bpe"),
+        vocab_size=400,
+        character_coverage=0.9995,
+        model_type="unigram",
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    (directory / "sentencepiece.bpe.vocab").unlink()
+    pieces = sentencepiece.SentencePieceProcessor(str(directory / "sentencepiece.bpe.model")).get_piece_size()
+    # fairseq's four special tokens for sentencepiece's three, and <mask>.
+    return pieces + 2
+
+
+_TOKENIZERS = {"bert": _wordpiece, "roberta": _byte_level, "xlm-roberta": _sentencepiece}
