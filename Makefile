@@ -1,0 +1,53 @@
+# `make run` and `make test` work from a clean clone with nothing but Python 3.11+.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+MODEL ?= sentence-transformers/all-MiniLM-L6-v2
+REPLICAS ?= 1
+SCENARIO ?= steady
+BIN := .venv/bin
+
+# uv does not read pip's settings.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check bench load clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: .venv/installed ## Create .venv with what the server needs
+
+run: .venv/installed ## Serve a model here until Ctrl-C: PORT=, HOST=, MODEL=, REPLICAS=
+	@exec $(BIN)/rayrank serve --host $(HOST) --port $(PORT) --model "$(MODEL)" --replicas $(REPLICAS)
+
+test: .venv/installed-dev check ## Check the code and run every test
+	$(BIN)/python -m pytest
+
+check: .venv/installed-dev ## Format, lint, types, directions of imports
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: .venv/installed-dev ## Measure what serving costs over the engine
+	$(BIN)/python loadtest/bench_serving.py
+
+load: .venv/installed-dev ## Load a server of its own and compare with targets.toml: SCENARIO=
+	$(BIN)/python loadtest/run.py $(SCENARIO)
+
+clean: ## Remove the environment and all caches
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache loadtest/reports
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rayrank needs Python 3.11 or newer; give one with PYTHON=" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	@touch .venv/installed $@

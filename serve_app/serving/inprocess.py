@@ -1,0 +1,44 @@
+"""A model in this process, without Ray: the same path from text to ranking, with the scheduler at its end."""
+
+from collections.abc import Callable
+
+from serve_app.catalog.card import Card
+from serve_app.catalog.location import locate
+from serve_app.engine.model import EngineOptions, Model
+from serve_app.engine.scheduler import Scheduler
+from serve_app.engine.scoring import input_format, shard_scores, shard_sequences
+from serve_app.engine.tokenizer import Tokenizer
+from serve_app.ranking.shards import Shard
+from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardLimits
+from serve_app.serving.service import Reranker, ServedModel
+
+STEP_TOKENS = 2_048
+SHARDS = ShardLimits(min_shard_tokens=STEP_TOKENS, max_shard_tokens=STEP_TOKENS, shards_in_flight=2)
+
+
+def load_reranker(
+    card: Card, engine: EngineOptions | None = None, scored: Callable[[int], object] = lambda _: None
+) -> Reranker:
+    """A service over one model. Must be called on the event loop that will use it.
+
+    scored: told the number of passages after each part of the work. Raises CatalogError or ModelError.
+    """
+    directory = locate(card.source)
+    tokenizer = Tokenizer.load(directory)
+    model = Model.load(directory, engine, card.source.sha256)
+    scheduler = Scheduler(model, max_step_tokens=STEP_TOKENS, max_queued_tokens=10**9)
+
+    async def send(shard: Shard, timeout_s: float) -> ShardAnswer:
+        work = scheduler.admit(shard_sequences(shard), scheduler.now() + timeout_s)
+        scores = shard_scores(shard, await work.result)
+        scored(scores.size)
+        return scores
+
+    served = ServedModel(
+        card=card,
+        tokenizer=tokenizer,
+        form=input_format(tokenizer, model.config),
+        dispatcher=Dispatcher(send, lambda: 1, SHARDS),
+        running=lambda: 1,
+    )
+    return Reranker([served], tokenizer_threads=1, max_concurrent_requests=64)

@@ -1,0 +1,101 @@
+"""What Serve's own HTTP servers do on the way in and out, put into the API's form.
+
+Serve answers in plain text what never reaches the gateway (no gateway, a time-out, overload). Serve loads
+`middlewares` by RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH into the proxy and into each gateway's own port.
+"""
+
+import logging
+
+from pydantic_core import to_json
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve_app.api.context import REQUEST_ID, SANE_ID
+from serve_app.api.errors import STATUS, APIError
+from serve_app.api.routes import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
+
+log = logging.getLogger("rayrank.proxy")
+
+CALLBACK = "serve_app.serving.proxy:middlewares"
+# The code for a status that Serve may answer on its own.
+CODES = {status: code for code, status in reversed(STATUS.items())} | {503: "unavailable", 429: "overloaded"}
+RESTART_S = 2.0
+
+
+def middlewares() -> list[Middleware]:
+    """What Serve puts around its HTTP servers."""
+    return [Middleware(ProxyManners)]
+
+
+class ProxyManners:
+    """ASGI middleware: errors in the API's envelope, one sane request id, time-outs left to the gateway."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Below /-/ Serve speaks to its own parts.
+        if scope["type"] != "http" or scope["path"].startswith("/-/"):
+            await self._app(scope, receive, send)
+            return
+        _leave_to_gateway(MutableHeaders(scope=scope))
+        answer = _Answer(send)
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:
+            if answer.begun:
+                raise
+            log.exception("proxy failed", extra={"path": scope["path"]})
+        if not answer.begun:
+            await answer.refuse(503)
+
+
+def _leave_to_gateway(headers: MutableHeaders) -> None:
+    """Take out what Serve would act on: a limit of 0 switches its own time-out off, a header its cancelling."""
+    if (limit := headers.get(TIMEOUT_HEADER)) is not None:
+        del headers[TIMEOUT_HEADER]
+        headers[GATEWAY_TIMEOUT_HEADER] = limit
+    if "x-request-disconnect-disabled" in headers:
+        del headers["x-request-disconnect-disabled"]
+    if not SANE_ID.fullmatch(headers.get(REQUEST_ID, "sane")):
+        del headers[REQUEST_ID]
+
+
+class _Answer:
+    """Passes an answer on; one that is an error but no JSON is replaced."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._replacing = False
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        if self._replacing:
+            return
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            # Serve adds the id that the gateway's answer already carries.
+            headers[REQUEST_ID] = headers.get(REQUEST_ID, "")
+            json = headers.get("content-type", "").startswith("application/json")
+            if message["status"] >= 400 and not json:
+                self._replacing = True
+                await self.refuse(message["status"], headers.get(REQUEST_ID))
+                return
+            self.begun = True
+        await self._send(message)
+
+    async def refuse(self, status: int, request_id: str | None = None) -> None:
+        error = APIError(
+            CODES.get(status, "internal"),
+            "the request was not served; nothing was charged",
+            retry_after_s=RESTART_S if status in {429, 503} else None,
+        )
+        body = to_json(error.body())
+        headers = error.all_headers() | {"content-type": "application/json", "content-length": str(len(body))}
+        if request_id:
+            headers[REQUEST_ID] = request_id
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": error.status, "headers": raw})
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,101 @@
+"""The deployment that scores: shards in, scores out. One process, one device, one scheduler."""
+
+import asyncio
+import logging
+import math
+import os
+from dataclasses import dataclass, replace
+
+from ray import serve
+
+from serve_app.catalog.card import Card
+from serve_app.catalog.location import locate
+from serve_app.engine.model import EngineOptions, Model
+from serve_app.engine.scheduler import DeadlineError, OverloadedError, Scheduler, StepError, Work
+from serve_app.engine.scoring import shard_scores, shard_sequences
+from serve_app.ranking.shards import Shard
+from serve_app.serving.dispatch import ShardAnswer, ShardRefusal
+
+log = logging.getLogger("rayrank.scorer")
+
+CPU_STEP_TOKENS = 2_048
+GPU_STEP_TOKENS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerOptions:
+    """How a replica computes.
+
+    replicas: that share a node's cores, where the engine's threads are not given. max_step_tokens: None for what suits
+    the device.
+    """
+
+    engine: EngineOptions
+    replicas: int
+    max_step_tokens: int | None
+    max_queued_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A shard that came in. deadline: on the event loop's clock."""
+
+    shard: Shard
+    deadline: float
+
+
+class Scorer:
+    """A replica of one model."""
+
+    def __init__(self, card: Card, options: ScorerOptions) -> None:
+        threads = options.engine.threads or max(1, len(os.sched_getaffinity(0)) // options.replicas)
+        engine = replace(options.engine, threads=threads)
+        model = Model.load(locate(card.source), engine, card.source.sha256)
+        on_cpu = model.placement.device.type == "cpu"
+        self._loop = asyncio.get_event_loop()
+        self._scheduler = Scheduler(
+            model,
+            max_step_tokens=options.max_step_tokens or (CPU_STEP_TOKENS if on_cpu else GPU_STEP_TOKENS),
+            max_queued_tokens=options.max_queued_tokens,
+            clock=self._loop.time,
+        )
+        log.info("model loaded", extra={"model": card.id, "device": str(model.placement.device), "pid": os.getpid()})
+
+    async def score(self, shard: Shard, timeout_s: float) -> ShardAnswer:
+        """A score for each passage of the shard: float32 (passages,); or why there is none.
+
+        timeout_s: what is left of the request's time. A cancelled call is dropped from the queue.
+        """
+        admitted = await self._admit(Arrival(shard, self._loop.time() + timeout_s))
+        if isinstance(admitted, OverloadedError):
+            wait = math.ceil(admitted.retry_after_s)
+            return ShardRefusal("overloaded", f"the model's queue is full: {admitted}; try again in {wait} s", wait)
+        try:
+            return shard_scores(shard, await admitted.result)
+        except DeadlineError:
+            return ShardRefusal("deadline_exceeded", "the request's time ran out before it was scored")
+        except StepError as error:
+            log.error("step failed", extra={"error": str(error)})  # noqa: TRY400 - the step is not this code
+            return ShardRefusal("internal", "the model failed on this request")
+        finally:
+            admitted.result.cancel()
+
+    @serve.batch(max_batch_size=256, batch_wait_timeout_s=0.0, max_concurrent_batches=1024)
+    async def _admit(self, arrivals: list[Arrival]) -> list[Work | OverloadedError]:
+        """Queue the shards that arrived together in one go.
+
+        Serve's batching ends here, at the door: it does not batch a backlog and answers a batch as a whole. The
+        scheduler cuts steps from all that waits and settles each shard on its own.
+        """
+        return [self._queue(arrival) for arrival in arrivals]
+
+    def _queue(self, arrival: Arrival) -> Work | OverloadedError:
+        try:
+            return self._scheduler.admit(shard_sequences(arrival.shard), arrival.deadline)
+        except OverloadedError as error:
+            # As a value: an exception would fail all that arrived with it.
+            return error
+
+    def record_routing_stats(self) -> dict[str, float]:
+        """What the gateways' routers learn of this replica."""
+        return {"queued_tokens": self._scheduler.queued_tokens, "tokens_per_s": self._scheduler.tokens_per_s}
