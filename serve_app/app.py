@@ -9,10 +9,8 @@ from ray.serve.deployment import Application
 from serve_app.api.limits import Limits
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
-from serve_app.catalog.location import locate, resolve
-from serve_app.engine.config import read_config
-from serve_app.engine.model import EngineOptions
-from serve_app.engine.weights import Weights
+from serve_app.catalog.location import resolve
+from serve_app.engine.options import EngineOptions
 from serve_app.serving.dispatch import ShardLimits
 from serve_app.serving.gateway import Gateway, GatewayOptions
 from serve_app.serving.scorer import Scorer, ScorerOptions
@@ -46,20 +44,6 @@ def build(settings: Settings) -> Application:
         max_ongoing_requests=ONGOING_CALLS,
     )(Gateway)
     return gateway.bind(cards, scorers, options)
-
-
-def check_models(settings: Settings) -> list[Card]:
-    """The cards of the models, after a look at their files: what would fail in every replica fails here, at once.
-
-    Raises CatalogError or ModelError.
-    """
-    catalog = load_catalog()
-    cards = [resolve(model.name, catalog) for model in settings.models]
-    for card in cards:
-        directory = locate(card.source)
-        read_config(directory)
-        Weights(directory)
-    return cards
 
 
 def _scorer(card: Card, model: ModelSettings) -> Application:

@@ -20,6 +20,10 @@ import psutil
 from rich.console import Console
 
 from serve_app.catalog.card import Card
+from serve_app.catalog.catalog import load_catalog
+from serve_app.catalog.location import locate, resolve
+from serve_app.engine.config import read_config
+from serve_app.engine.files import weight_files
 from serve_app.ingress import Ingress, environment
 from serve_app.ranking.user_error import UserError
 from serve_app.settings import Settings
@@ -49,6 +53,7 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
     console: where progress is told; the address and a curl line go to standard output. Raises UserError when it cannot
     start.
     """
+    cards = _find_models(settings)
     _require_free(address)
     _require_memory()
     folder = Path(tempfile.mkdtemp(prefix="rayrank-"))
@@ -57,7 +62,7 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
         os.environ.update(environment(ingress, folder))
         with console.status("Starting Ray …") as status, _local_ray(folder, settings, stop):
             status.update("Loading the model …")
-            cards = _deploy(settings, address)
+            _deploy(settings, address)
             status.stop()
             print(_welcome(cards[0], address), flush=True)
             stop.wait()
@@ -67,6 +72,17 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
         console.print("Interrupted while starting.")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _find_models(settings: Settings) -> list[Card]:
+    """The models' cards, after a look at their files: what would fail in every replica is said at once."""
+    catalog = load_catalog()
+    cards = [resolve(model.name, catalog) for model in settings.models]
+    for card in cards:
+        directory = locate(card.source)
+        read_config(directory)
+        weight_files(directory)
+    return cards
 
 
 def _require_free(address: Address) -> None:
@@ -129,14 +145,13 @@ def _local_ray(folder: Path, settings: Settings, stop: threading.Event) -> Itera
             ray.shutdown()
 
 
-def _deploy(settings: Settings, address: Address) -> list[Card]:
+def _deploy(settings: Settings, address: Address) -> None:
     """Start the application and wait until it serves. Raises UserError with the reason that a replica gave."""
     from ray import serve  # noqa: PLC0415
     from ray.serve.config import HTTPOptions  # noqa: PLC0415
 
-    from serve_app.app import build, check_models  # noqa: PLC0415
+    from serve_app.app import build  # noqa: PLC0415
 
-    cards = check_models(settings)
     serve.start(http_options=HTTPOptions(host=address.host, port=address.port), logging_config={"log_level": "WARNING"})
     try:
         serve.run(build(settings), name=APPLICATION, route_prefix="/")
@@ -144,7 +159,6 @@ def _deploy(settings: Settings, address: Address) -> list[Card]:
         deployments = serve.status().applications[APPLICATION].deployments.values()
         reasons = [each.message.strip().splitlines()[-1] for each in deployments if each.status == "DEPLOY_FAILED"]
         raise UserError(f"the model could not be loaded: {'; '.join(reasons) or 'no replica started'}") from None
-    return cards
 
 
 def _welcome(card: Card, address: Address) -> str:

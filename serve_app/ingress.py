@@ -5,7 +5,8 @@ from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
-from serve_app.serving.proxy import CALLBACK
+# The errors that Serve answers itself, in the API's form.
+CALLBACK = "serve_app.serving.proxy:middlewares"
 
 # Serve's template binds HAProxy's statistics and metrics to every address, and no setting changes that.
 HAPROXY_ON_LOOPBACK = r"""#!/bin/sh

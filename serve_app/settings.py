@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from serve_app.engine.model import Device, Precision
+from serve_app.engine.options import Device, Precision
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 

@@ -1,11 +1,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.tiny_models import TinyModel, make_tiny_model
 
 FAMILIES = ("bert", "roberta", "xlm-roberta")
 HEADS = ("classification", "embedding")
+
+# Shared cores: how long one example takes says nothing.
+settings.register_profile("rayrank", deadline=None)
+settings.load_profile("rayrank")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Small models with random weights, made as their trainers make them: tokenizer trained, weights saved as safetensors."""
+"""Small models with random weights, made as trainers make them: tokenizer trained, weights in safetensors."""
 
 import json
 from dataclasses import dataclass

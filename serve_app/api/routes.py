@@ -46,6 +46,7 @@ def build_api(service: RankingService, limits: Limits) -> FastAPI:
         description="Sends documents back sorted by relevance to a query.",
         openapi_url="/v1/openapi.json",
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.add_middleware(RequestContext)
     app.add_exception_handler(APIError, _answer_error)

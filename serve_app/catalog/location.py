@@ -4,23 +4,13 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+from pydantic import ValidationError
 
 from serve_app.catalog.card import Card, Source
 from serve_app.catalog.catalog import Catalog, CatalogError
 
-# Never pickles, never code.
-HUB_FILES = [
-    "config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "tokenizer*.json",
-    "sentencepiece.bpe.model",
-    "sentence_bert_config.json",
-    "1_Pooling/config.json",
-]
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[0-9a-f]{40})?")
 
 
@@ -32,15 +22,17 @@ def resolve(name: str, catalog: Catalog) -> Card:
     """
     if card := catalog.find(name):
         return card
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _card_of(path.resolve(), Source(path=path.resolve()), path.resolve().name)
-    if path.exists() or path.is_absolute() or name.startswith((".", "~")) or not HUB_ID.fullmatch(name):
+    path = _directory(name)
+    if path is not None:
+        return _card_of(path, Source(path=path), path.name)
+    if Path(name).is_absolute() or name.startswith((".", "~")) or not HUB_ID.fullmatch(name):
         known = ", ".join(card.id for card in catalog)
-        raise CatalogError(f"model {name!r}: no such directory, and no card has this name; the catalogue has {known}")
+        raise CatalogError(
+            f"model {name[:100]!r}: no such directory, and no card has this name; the catalogue has {known}"
+        )
     hub, _, revision = name.partition("@")
-    source = Source(hub=hub, revision=revision or _newest_revision(hub))
-    return _card_of(_download(source), source, hub)
+    source = Source(hub=hub, revision=revision or _hub().newest_revision(hub))
+    return _card_of(_hub().download(source), source, hub)
 
 
 def locate(source: Source) -> Path:
@@ -56,39 +48,25 @@ def locate(source: Source) -> Path:
             raise CatalogError(f"the package {source.package} is not installed")
         directory = Path(spec.submodule_search_locations[0]) / source.directory
     else:
-        directory = _download(source)
+        directory = _hub().download(source)
     if not directory.is_dir():
         raise CatalogError(f"{directory}: no such directory")
     return directory
 
 
-def _newest_revision(hub: str) -> str:
+def _directory(name: str) -> Path | None:
     try:
-        revision = HfApi().model_info(hub, timeout=15).sha
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise CatalogError(f"model {hub!r}: {_hub_reason(error)}") from None
-    if revision is None:
-        raise CatalogError(f"model {hub!r}: the hub names no revision")
-    return revision
+        path = Path(name).expanduser().resolve()
+        return path if name and path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # a name that no file can have, or a home that nobody has
+        return None
 
 
-def _download(source: Source) -> Path:
-    assert source.hub is not None
-    try:
-        return Path(snapshot_download(source.hub, revision=source.revision, allow_patterns=HUB_FILES))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CatalogError(f"model {source.hub!r}: {_hub_reason(error)}") from None
+def _hub() -> ModuleType:
+    # Takes half a second to import, and models that lie here do not need it.
+    from serve_app.catalog import hub  # noqa: PLC0415
 
-
-def _hub_reason(error: Exception) -> str:
-    if isinstance(error, RepositoryNotFoundError):
-        return "the hub has no such model, or it is private"
-    if isinstance(error, HFValidationError):
-        return "not a hub id"
-    return (
-        "not on this machine, and the hub cannot be reached; download it elsewhere and give its directory "
-        f"({type(error).__name__})"
-    )
+    return hub
 
 
 def _card_of(directory: Path, source: Source, name: str) -> Card:
@@ -96,18 +74,19 @@ def _card_of(directory: Path, source: Source, name: str) -> Card:
     path = directory / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        architecture = config["architectures"][0]
-        positions = int(config["max_position_embeddings"])
+        (architecture, *_), positions = config["architectures"], int(config["max_position_embeddings"])
         hidden, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
-        vocabulary = int(config["vocab_size"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        return Card(
+            id=name,
+            summary="Not in the catalogue.",
+            architecture=f"{architecture}, {layers} layers, hidden {hidden}",
+            head="classification" if "ForSequenceClassification" in architecture else "embedding",
+            context_length=positions,
+            parameters=int(config["vocab_size"]) * hidden + layers * 12 * hidden * hidden,
+            source=source,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CatalogError(f"{path}: {first['loc'][0]}: {first['msg']}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CatalogError(f"{path}: not a model's configuration: {error!r}") from None
-    return Card(
-        id=name,
-        summary="Not in the catalogue.",
-        architecture=f"{architecture}, {layers} layers, hidden {hidden}",
-        head="classification" if "ForSequenceClassification" in architecture else "embedding",
-        context_length=positions,
-        parameters=vocabulary * hidden + layers * 12 * hidden * hidden,
-        source=source,
-    )

@@ -1,11 +1,10 @@
 """What a model directory's config.json says of the encoder, checked before anything is loaded."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from serve_app.ranking.user_error import UserError
+from serve_app.engine.files import ModelError, read_json
 
 Family = Literal["bert", "roberta"]
 Head = Literal["classification", "embedding"]
@@ -17,10 +16,6 @@ HEADS: dict[str, Head] = {
     **{f"{name}Model": "embedding" for name in ("Bert", "Roberta", "XLMRoberta")},
 }
 ACTIVATIONS = {"gelu"}
-
-
-class ModelError(UserError):
-    """A model directory that cannot be served. The message names the file and what is wrong, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +58,6 @@ class EncoderConfig:
         return (self.vocabulary + self.positions + self.segments + 2) * self.hidden + self.layers * layer
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises ModelError naming the file when it is missing or no object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file; a model directory has one") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not readable as JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise ModelError(f"{path}: a JSON object is needed, found {type(content).__name__}")
-    return content
-
-
 def read_config(directory: Path) -> EncoderConfig:
     """The encoder that a directory in Hugging Face layout describes.
 
@@ -112,17 +94,18 @@ def read_config(directory: Path) -> EncoderConfig:
         raise ModelError(f"{path}: {error.args[0]} is missing") from None
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: {error}") from None
-    if hidden % heads:
+    if heads < 1 or hidden % heads:
         raise ModelError(f"{path}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}")
     return config
 
 
 def _head(path: Path, raw: dict[str, Any]) -> Head:
-    architectures = raw.get("architectures") or ["(none)"]
-    if raw.get("model_type") not in FAMILIES or architectures[0] not in HEADS:
+    architectures = raw.get("architectures")
+    architecture = architectures[0] if isinstance(architectures, list) and architectures else None
+    if str(raw.get("model_type")) not in FAMILIES or str(architecture) not in HEADS:
         supported = ", ".join(sorted(HEADS))
-        raise ModelError(f"{path}: architecture {architectures[0]} is not supported; supported are {supported}")
-    return HEADS[architectures[0]]
+        raise ModelError(f"{path}: architecture {architecture} is not supported; supported are {supported}")
+    return HEADS[str(architecture)]
 
 
 def _refuse_unsupported(path: Path, raw: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from serve_app.engine.config import EncoderConfig
-from serve_app.engine.encoder import Placement
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.weights import Weights
 
@@ -32,25 +31,26 @@ class Head(Protocol):
 class ClassificationHead:
     """A cross-encoder's relevance: dense, tanh and one output over the first token.
 
-    RoBERTa keeps all of it in its classifier; BERT's dense layer is its pooler.
+    RoBERTa keeps all of it in its classifier; BERT's dense layer is its pooler. In float32 whatever the encoder
+    computes in: 16 bits of a logit would tie documents that differ.
     """
 
     first_tokens = True
     width = 1
 
-    def __init__(self, weights: Weights, config: EncoderConfig, placement: Placement) -> None:
+    def __init__(self, weights: Weights, config: EncoderConfig, device: torch.device) -> None:
         dense, out = (
             ("classifier.dense", "classifier.out_proj")
             if config.family == "roberta"
             else ("pooler.dense", "classifier")
         )
-        self._dense = placement.move(weights.get(f"{dense}.weight", config.hidden, config.hidden))
-        self._dense_bias = placement.move(weights.get(f"{dense}.bias", config.hidden))
-        self._out = placement.move(weights.get(f"{out}.weight", 1, config.hidden))
-        self._out_bias = placement.move(weights.get(f"{out}.bias", 1))
+        self._dense = weights.get(f"{dense}.weight", config.hidden, config.hidden).to(device)
+        self._dense_bias = weights.get(f"{dense}.bias", config.hidden).to(device)
+        self._out = weights.get(f"{out}.weight", 1, config.hidden).to(device)
+        self._out_bias = weights.get(f"{out}.bias", 1).to(device)
 
     def __call__(self, states: torch.Tensor, sequences: Sequences) -> torch.Tensor:  # noqa: ARG002
-        pooled = torch.tanh(functional.linear(states, self._dense, self._dense_bias))
+        pooled = torch.tanh(functional.linear(states.float(), self._dense, self._dense_bias))
         return functional.linear(pooled, self._out, self._out_bias)
 
 
@@ -69,10 +69,10 @@ class EmbeddingHead:
         return functional.normalize(pooled, dim=1)
 
 
-def build_head(weights: Weights, config: EncoderConfig, placement: Placement) -> Head:
+def build_head(weights: Weights, config: EncoderConfig, device: torch.device) -> Head:
     """The head that config.json names."""
     if config.head == "classification":
-        return ClassificationHead(weights, config, placement)
+        return ClassificationHead(weights, config, device)
     return EmbeddingHead(config)
 
 

@@ -2,50 +2,23 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import psutil
 import torch
 
-from serve_app.engine.config import EncoderConfig, ModelError, read_config
+from serve_app.engine.config import EncoderConfig, read_config
 from serve_app.engine.encoder import Encoder, Placement
+from serve_app.engine.files import ModelError
 from serve_app.engine.heads import Head, Rows, build_head
+from serve_app.engine.options import EngineOptions
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.weights import Weights
 
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "exact", "fast"]
-
 # The activations of a step and what torch itself takes, beside the weights.
 WORKING_BYTES = 512 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """How a model computes.
-
-    device: auto takes a CUDA device when there is one. precision: exact is float32, |Δ| < 1e-4 to transformers; fast is
-    float16 on CUDA and bfloat16 on CPU, within 1e-2 on logits; auto is fast on CUDA and exact on CPU. threads: of the
-    CPU, None for as many as this process may run on.
-    """
-
-    device: Device = "auto"
-    precision: Precision = "auto"
-    threads: int | None = None
-
-    def placement(self) -> Placement:
-        """Device and precision as torch names them. Raises ModelError when the device is not there."""
-        cuda = torch.cuda.is_available()
-        if self.device == "cuda" and not cuda:
-            raise ModelError("device: cuda was asked for, but torch finds no CUDA device")
-        device = torch.device("cuda" if cuda and self.device != "cpu" else "cpu")
-        on_gpu = device.type == "cuda"
-        if self.precision == "exact" or (self.precision == "auto" and not on_gpu):
-            return Placement(device, torch.float32)
-        return Placement(device, torch.float16 if on_gpu else torch.bfloat16)
 
 
 class Model:
@@ -65,12 +38,12 @@ class Model:
         """
         options = options or EngineOptions()
         config = read_config(directory)
-        placement = options.placement()
+        placement = choose_placement(options)
         require_memory(config, placement)
         torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
         weights = Weights(directory, sha256)
         encoder = Encoder(weights, config, placement)
-        return cls(config, encoder, build_head(weights, config, placement), placement)
+        return cls(config, encoder, build_head(weights, config, placement.device), placement)
 
     @property
     def width(self) -> int:
@@ -87,6 +60,18 @@ class Model:
         out = np.empty_like(rows)
         out[order] = rows
         return out
+
+
+def choose_placement(options: EngineOptions) -> Placement:
+    """Device and precision as torch names them. Raises ModelError when the device is not there."""
+    cuda = torch.cuda.is_available()
+    if options.device == "cuda" and not cuda:
+        raise ModelError("device: cuda was asked for, but torch finds no CUDA device")
+    device = torch.device("cuda" if cuda and options.device != "cpu" else "cpu")
+    on_gpu = device.type == "cuda"
+    if options.precision == "exact" or (options.precision == "auto" and not on_gpu):
+        return Placement(device, torch.float32)
+    return Placement(device, torch.float16 if on_gpu else torch.bfloat16)
 
 
 def require_memory(config: EncoderConfig, placement: Placement, available: Callable[[], int] | None = None) -> None:

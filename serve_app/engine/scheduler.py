@@ -109,6 +109,8 @@ class Scheduler:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._runner: asyncio.Task[None] | None = None
         self._in_step = 0
+        self._computing: list[Work] = []
+        self._closed = False
         self._tokens_per_s = 0.0
         self.steps = 0
         self.tokens = 0
@@ -136,8 +138,10 @@ class Scheduler:
         """Queue some sequences.
 
         Must be called on the event loop. Raises OverloadedError at once when they do not fit into the queue; work that
-        finds the queue empty always does.
+        finds the queue empty always does. Raises RuntimeError after close().
         """
+        if self._closed:
+            raise RuntimeError("the scheduler is closed")
         queued, arriving = self.queued_tokens, int(sequences.lengths.sum())
         if queued and queued + arriving > self._max_queued_tokens:
             wait = queued / self._tokens_per_s if self._tokens_per_s else 1.0
@@ -154,13 +158,15 @@ class Scheduler:
 
     async def close(self) -> None:
         """End the worker; what waits is cancelled."""
+        self._closed = True
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
-        for work in self._queue:
+        for work in (*self._queue, *self._computing):
             work.result.cancel()
         self._queue.clear()
-        self._worker.shutdown(wait=True)
+        # A step cannot be stopped; it ends in its thread, and nobody waits for it.
+        self._worker.shutdown(wait=False)
 
     async def _run(self) -> None:
         while True:
@@ -185,7 +191,8 @@ class Scheduler:
                 continue
             taken = work.start(budget)
             if not taken.size and not parts:
-                taken = work.start(int(work.sequences.lengths.max()))
+                # Longer than any step: alone in one.
+                taken = work.start(int(work.sequences.lengths[work.order[work.started]]))
             if taken.size:
                 parts.append((work, taken))
                 budget -= int(work.sequences.lengths[taken].sum())
@@ -194,13 +201,19 @@ class Scheduler:
             self._queue.popleft()
         return parts
 
+    def _checked_step(self, batch: Sequences) -> Rows:
+        rows = self._step(batch)
+        if rows.ndim != 2 or rows.shape[0] != len(batch):
+            raise ValueError(f"the model gave rows of shape {rows.shape} for {len(batch)} sequences")
+        return rows
+
     async def _compute(self, parts: list[Part]) -> None:
         batch = Sequences.concatenate([work.sequences.take(indices) for work, indices in parts])
         tokens = int(batch.lengths.sum())
-        self._in_step = tokens
+        self._in_step, self._computing = tokens, [work for work, _ in parts]
         began = self._clock()
         try:
-            rows = await asyncio.get_running_loop().run_in_executor(self._worker, self._step, batch)
+            rows = await asyncio.get_running_loop().run_in_executor(self._worker, self._checked_step, batch)
         except Exception as error:
             if len(parts) == 1:
                 parts[0][0].fail(StepError(f"the model failed: {error}"))

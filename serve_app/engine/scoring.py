@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from serve_app.engine.config import EncoderConfig, ModelError
+from serve_app.engine.config import EncoderConfig
+from serve_app.engine.files import ModelError
 from serve_app.engine.heads import Rows, cosines
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.tokenizer import Tokenizer
@@ -14,19 +15,22 @@ from serve_app.ranking.shards import Shard
 def input_format(tokenizer: Tokenizer, config: EncoderConfig) -> InputFormat:
     """How this model wants queries and passages.
 
-    Raises ModelError when the tokenizer knows more ids than the model has embeddings.
+    Raises ModelError when the tokenizer knows ids that the model has no embedding for, or no text would fit.
     """
     if tokenizer.vocabulary > config.vocabulary:
         raise ModelError(
             f"the tokenizer has {tokenizer.vocabulary:,} ids; config.json's vocab_size is {config.vocabulary:,}"
         )
-    return InputFormat(
+    form = InputFormat(
         max_tokens=config.max_tokens,
         reads_pairs=config.head == "classification",
         opening=tokenizer.opening,
         between=tokenizer.between,
         closing=tokenizer.closing,
     )
+    if form.max_tokens <= form.special_tokens:
+        raise ModelError(f"at most {form.max_tokens} tokens leave no room beside {form.special_tokens} special ones")
+    return form
 
 
 def shard_sequences(shard: Shard) -> Sequences:

@@ -9,9 +9,10 @@ from tokenizers import Tokenizer as RustTokenizer
 from tokenizers import decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram
 
-from serve_app.engine.config import ModelError
+from serve_app.engine.files import ModelError
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
+SENTENCEPIECE_SPECIAL = 3
 # XLM-R keeps fairseq's ids: these four come first, in place of sentencepiece's own three, and <mask> last.
 XLMR_FIRST = ("<s>", "<pad>", "</s>", "<unk>")
 
@@ -53,8 +54,8 @@ class Tokenizer:
 
     @property
     def vocabulary(self) -> int:
-        """Number of token ids, added tokens included."""
-        return self._rust.get_vocab_size()
+        """The largest token id and one, added tokens included."""
+        return max(self._rust.get_vocab().values()) + 1
 
     def encode(self, texts: list[str]) -> list[NDArray[np.int32]]:
         """Token ids of each text, int32, without special tokens, not truncated."""
@@ -68,7 +69,9 @@ def _from_sentencepiece(path: Path) -> RustTokenizer:
     from sentencepiece import sentencepiece_model_pb2  # noqa: PLC0415
 
     model = sentencepiece_model_pb2.ModelProto.FromString(path.read_bytes())  # type: ignore[attr-defined]
-    pieces = [(piece.piece, piece.score) for piece in model.pieces[3:]]
+    if len(model.pieces) <= SENTENCEPIECE_SPECIAL:
+        raise ValueError("it has no pieces")
+    pieces = [(piece.piece, piece.score) for piece in model.pieces[SENTENCEPIECE_SPECIAL:]]
     vocabulary = [*((token, 0.0) for token in XLMR_FIRST), *pieces, ("<mask>", 0.0)]
     rust = RustTokenizer(Unigram(vocabulary, unk_id=XLMR_FIRST.index("<unk>"), byte_fallback=False))
     if model.normalizer_spec.precompiled_charsmap:

@@ -6,10 +6,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from serve_app.engine.config import ModelError, read_json
+from serve_app.engine.files import ModelError, weight_files
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 # What a checkpoint of a head puts before the names of its encoder.
 ENCODER_PREFIXES = ("roberta.", "bert.", "")
 
@@ -28,7 +26,7 @@ class Weights:
         Raises ModelError when there are none, they are corrupt, or the digest differs.
         """
         self._files: dict[str, Path] = {}
-        for path in _weight_files(directory):
+        for path in weight_files(directory):
             if sha256 is not None:
                 _verify(path, sha256)
             try:
@@ -55,24 +53,6 @@ class Weights:
         if tuple(tensor.shape) != shape:
             raise ModelError(f"{path}: tensor {key!r} has shape {tuple(tensor.shape)}; config.json asks for {shape}")
         return tensor.float()
-
-
-def _weight_files(directory: Path) -> list[Path]:
-    if (directory / WEIGHTS).exists():
-        return [directory / WEIGHTS]
-    if (directory / INDEX).exists():
-        names = sorted(set(read_json(directory / INDEX).get("weight_map", {}).values()))
-        outside = [name for name in names if Path(name).name != name]
-        if outside:
-            raise ModelError(f"{directory / INDEX}: names a file outside the model's directory: {outside[0]!r}")
-        return [directory / name for name in names]
-    pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in directory.glob(pattern))
-    if pickles:
-        raise ModelError(
-            f"{directory / pickles[0]}: pickled weights can run code when they are read and are refused; "
-            f"convert them to {WEIGHTS}"
-        )
-    raise ModelError(f"{directory}: no {WEIGHTS}")
 
 
 def _verify(path: Path, sha256: str) -> None:

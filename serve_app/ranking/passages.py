@@ -26,18 +26,19 @@ class InputFormat:
     closing: TokenIds
 
     @property
+    def special_tokens(self) -> int:
+        """Special tokens of one sequence."""
+        return self.opening.size + self.closing.size + (self.between.size if self.reads_pairs else 0)
+
+    @property
     def max_query_tokens(self) -> int:
         """Tokens kept of a query: three quarters of the maximum in a pair (FlagEmbedding's FlagReranker)."""
-        if self.reads_pairs:
-            return self.max_tokens * 3 // 4
-        return self.max_tokens - self.opening.size - self.closing.size
+        room = self.max_tokens - self.special_tokens
+        return min(self.max_tokens * 3 // 4, room) if self.reads_pairs else room
 
     def max_passage_tokens(self, query_tokens: int) -> int:
         """Tokens left for a passage beside a query of this many tokens."""
-        special = self.opening.size + self.closing.size
-        if self.reads_pairs:
-            return int(self.max_tokens - special - self.between.size - query_tokens)
-        return int(self.max_tokens - special)
+        return self.max_tokens - self.special_tokens - (query_tokens if self.reads_pairs else 0)
 
 
 @dataclass(frozen=True, slots=True)

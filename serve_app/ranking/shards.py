@@ -1,13 +1,12 @@
 """Passages to shards of equal work, each one call to a replica."""
 
 from dataclasses import dataclass
+from heapq import heapreplace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serve_app.ranking.passages import Passages, TokenIds
-
-BYTES_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class Shard:
 def shard_count(total_tokens: int, replicas: int, *, min_shard_tokens: int, max_shard_tokens: int) -> int:
     """How many shards a request is cut into.
 
-    As many as there are replicas to work on them, but none with less work than pays for a call of its own, and none
-    over the maximum (which bounds a message's size and how long one request holds a replica).
+    As many as there are replicas to work on them, but with no less work than pays for a call of its own, and on average
+    not over the maximum (which bounds a message's size and how long one request holds a replica).
     """
     worth = max(total_tokens // min_shard_tokens, 1)
     needed = -(-total_tokens // max_shard_tokens)
@@ -46,14 +45,19 @@ def shard_count(total_tokens: int, replicas: int, *, min_shard_tokens: int, max_
 def deal(lengths: NDArray[np.int64], count: int) -> list[NDArray[np.intp]]:
     """Indices of the passages in each of `count` shards, equal in tokens to within the longest passage.
 
-    lengths: int64 (passages,), tokens of each. The longest come first, dealt out forth and back, so every shard gets
-    the same mix of lengths. Every passage is in exactly one shard; a shard without passages is left out.
+    lengths: int64 (passages,), tokens of each. The longest come first, each to the shard with the fewest tokens so far
+    (Graham's LPT rule). Every passage is in exactly one shard; a shard without passages is left out.
     """
     order = np.argsort(-lengths, kind="stable")
-    place = np.arange(lengths.size)
-    turn, seat = np.divmod(place, count)
-    seat = np.where(turn % 2 == 0, seat, count - 1 - seat)
-    return [order[seat == shard] for shard in range(min(count, lengths.size))]
+    if count == 1:
+        return [order] if lengths.size else []
+    shards: list[list[int]] = [[] for _ in range(count)]
+    emptiest = [(0, shard) for shard in range(count)]
+    for index in order.tolist():
+        tokens, shard = emptiest[0]
+        shards[shard].append(index)
+        heapreplace(emptiest, (tokens + int(lengths[index]), shard))
+    return [np.array(shard, dtype=np.intp) for shard in shards if shard]
 
 
 def cut_shards(passages: Passages, count: int) -> list[tuple[Shard, NDArray[np.intp]]]:

@@ -58,6 +58,8 @@ class Dispatcher:
         deadline and a cancelled call cancel every shard that is out.
         Raises APIError: deadline_exceeded, overloaded, unavailable, internal.
         """
+        if deadline <= asyncio.get_running_loop().time():
+            raise _out_of_time()
         replicas, limits = max(self._replicas(), 1), self._limits
         count = shard_count(
             passages.total_tokens,
@@ -77,22 +79,37 @@ class Dispatcher:
                 for shard, indices in cut_shards(passages, count):
                     tasks.create_task(score_shard(shard, indices))
         except TimeoutError:
-            raise APIError("deadline_exceeded", "the request's time ran out before it was scored") from None
+            raise _out_of_time() from None
         except ExceptionGroup as failures:
             # One answer can be given; the shards' failures are alike.
             raise failures.exceptions[0] from None
         return scores
 
     async def _score_shard(self, shard: Shard, deadline: float) -> Scores:
-        clock = asyncio.get_running_loop().time
         try:
-            answer = await self._send(shard, deadline - clock())
+            answer = await self._send_once(shard, deadline)
         except ReplicaLostError:
             # Serve does not retry a call whose replica died; scoring changes nothing, so it may run twice.
             try:
-                answer = await self._send(shard, deadline - clock())
+                answer = await self._send_once(shard, deadline)
             except ReplicaLostError:
                 raise APIError("unavailable", "the model's replicas are restarting", retry_after_s=5) from None
         if isinstance(answer, ShardRefusal):
             raise APIError(answer.code, answer.message, retry_after_s=answer.retry_after_s)
+        if answer.shape != shard.lengths.shape:
+            raise APIError("internal", f"{answer.shape} scores came back for {shard.lengths.size} passages")
         return answer
+
+    async def _send_once(self, shard: Shard, deadline: float) -> ShardAnswer:
+        try:
+            return await self._send(shard, deadline - asyncio.get_running_loop().time())
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Cancelled at the other end: a replica that shuts down. TaskGroup would take it for our own wish.
+            raise ReplicaLostError from None
+
+
+def _out_of_time() -> APIError:
+    return APIError("deadline_exceeded", "the request's time ran out before it was scored")

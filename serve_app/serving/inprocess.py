@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
-from serve_app.engine.model import EngineOptions, Model
+from serve_app.engine.model import Model
+from serve_app.engine.options import EngineOptions
 from serve_app.engine.scheduler import Scheduler
 from serve_app.engine.scoring import input_format, shard_scores, shard_sequences
 from serve_app.engine.tokenizer import Tokenizer

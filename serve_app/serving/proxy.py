@@ -17,7 +17,6 @@ from serve_app.api.routes import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
 
 log = logging.getLogger("rayrank.proxy")
 
-CALLBACK = "serve_app.serving.proxy:middlewares"
 # The code for a status that Serve may answer on its own.
 CODES = {status: code for code, status in reversed(STATUS.items())} | {503: "unavailable", 429: "overloaded"}
 RESTART_S = 2.0

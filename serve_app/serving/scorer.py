@@ -10,7 +10,8 @@ from ray import serve
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
-from serve_app.engine.model import EngineOptions, Model
+from serve_app.engine.model import Model
+from serve_app.engine.options import EngineOptions
 from serve_app.engine.scheduler import DeadlineError, OverloadedError, Scheduler, StepError, Work
 from serve_app.engine.scoring import shard_scores, shard_sequences
 from serve_app.ranking.shards import Shard

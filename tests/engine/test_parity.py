@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from serve_app.catalog.card import Source
-from serve_app.engine.model import Model
-from serve_app.engine.scoring import input_format, shard_scores, shard_sequences
-from serve_app.engine.tokenizer import Tokenizer
-from serve_app.ranking.passages import InputFormat, cut_passages, cut_query
+from serve_app.engine.scoring import shard_sequences
+from serve_app.ranking.passages import cut_passages, cut_query
 from serve_app.ranking.shards import cut_shards
+from tests.engine.loaded import Engine
 from tests.engine.reference import Reference
 from tests.tiny_models import TinyModel, training_text
 
@@ -23,21 +22,6 @@ def random_texts(count: int, seed: int) -> list[str]:
     chance = random.Random(seed)
     words = " ".join(training_text()).split()
     return [*ODDITIES, *(" ".join(chance.choices(words, k=chance.randint(1, 150))) for _ in range(count))][:count]
-
-
-class Engine:
-    def __init__(self, tiny: TinyModel) -> None:
-        self.model = Model.load(tiny.directory)
-        self.tokenizer = Tokenizer.load(tiny.directory)
-        self.form: InputFormat = input_format(self.tokenizer, self.model.config)
-
-    def scores(self, query: str, documents: list[str], shards: int = 1) -> np.ndarray:
-        encoded, *rest = self.tokenizer.encode([query, *documents])
-        passages = cut_passages(cut_query(encoded, self.form), rest, self.form)
-        scores = np.empty(len(documents), dtype=np.float32)
-        for shard, indices in cut_shards(passages, shards):
-            scores[indices] = shard_scores(shard, self.model(shard_sequences(shard)))
-        return scores
 
 
 @pytest.fixture

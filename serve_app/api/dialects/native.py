@@ -1,5 +1,7 @@
 """`POST /v1/rerank`: gigarouter's form, which Jina's and Cohere v1's clients send and read, too."""
 
+import json
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -82,7 +84,7 @@ def parse(body: bytes, max_documents: int) -> RerankRequest:
     try:
         parsed = RerankBody.model_validate_json(body)
     except ValidationError as error:
-        raise _explain(error) from None
+        raise _explain(error, body) from None
     if not parsed.query.strip():
         raise APIError("invalid_request", "query must not be empty or blank", "query")
     if len(parsed.documents) > max_documents:
@@ -133,7 +135,8 @@ def render(ranking: Ranking, request: RerankRequest, request_id: str) -> bytes:
             result["document"] = document.source if document.source is not None else {"text": document.text}
     if request.warnings:
         answer["warnings"] = request.warnings
-    return to_json(answer)
+    # NaN is no JSON, but parsers let it through in a document's other fields.
+    return to_json(answer, inf_nan_mode="null")
 
 
 def shortest(score: float) -> float:
@@ -149,19 +152,39 @@ def _document(index: int, document: str | Mapping[str, Any], rank_fields: list[s
         value = document.get(field)
         if isinstance(value, str):
             values.append(value)
-        elif value is not None or rank_fields is None:
+        elif value is not None or not rank_fields:
             raise APIError(
                 "invalid_request",
                 f"documents[{index}].{field} must be a string; got {shown(value)}",
                 f"documents[{index}]",
             )
+    if not values:
+        param = f"documents[{index}]"
+        raise APIError("invalid_request", f"{param} has none of the rank_fields {shown(rank_fields)}", param)
     return Document("\n".join(values), document)
 
 
-def _explain(error: ValidationError) -> APIError:
+def _explain_long_number(body: bytes) -> APIError | None:
+    """Name the field of an integer that is too long to be read; None where that cannot be told."""
+    try:
+        RerankBody.model_validate(json.loads(body, parse_int=_short_or_text))
+    except ValidationError as error:
+        return _explain(error, body)
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def _short_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) <= sys.get_int_max_str_digits() else digits
+
+
+def _explain(error: ValidationError, body: bytes) -> APIError:
     first = error.errors(include_url=False, include_context=False)[0]
     location = first["loc"]
     if first["type"] == "json_invalid":
+        if "number out of range" in first["msg"] and (named := _explain_long_number(body)):
+            return named
         return APIError("invalid_request", f"the body is not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
     if not location:
         return APIError("invalid_request", f"the body must be a JSON object; got {shown(first['input'])}")

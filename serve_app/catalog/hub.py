@@ -1,0 +1,67 @@
+"""Models from the Hugging Face hub, at a fixed revision."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import (
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from serve_app.catalog.card import Source
+from serve_app.catalog.catalog import CatalogError
+
+# Never pickles, never code.
+FILES = [
+    "config.json",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "tokenizer*.json",
+    "sentencepiece.bpe.model",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+]
+TIMEOUT_S = 15.0
+
+
+def newest_revision(hub: str) -> str:
+    """The commit that a model's main branch is at. Raises CatalogError when the hub does not tell."""
+    try:
+        revision = HfApi().model_info(hub, timeout=TIMEOUT_S).sha
+    except Exception as error:  # its own, its HTTP library's, or the system's
+        raise CatalogError(f"model {hub!r}: {_reason(error)}") from None
+    if revision is None:
+        raise CatalogError(f"model {hub!r}: the hub names no revision")
+    return revision
+
+
+def download(source: Source) -> Path:
+    """The directory of a model in the hub's cache, downloaded when it is not there. Raises CatalogError."""
+    if source.hub is None or source.revision is None:
+        raise CatalogError(f"model {source.hub!r}: a hub model needs a revision")
+    try:
+        with suppress(LocalEntryNotFoundError):
+            return Path(
+                snapshot_download(source.hub, revision=source.revision, allow_patterns=FILES, local_files_only=True)
+            )
+        # Asked first, because the download tries again for half a minute where there is no network.
+        HfApi().model_info(source.hub, revision=source.revision, timeout=TIMEOUT_S)
+        return Path(snapshot_download(source.hub, revision=source.revision, allow_patterns=FILES))
+    except Exception as error:
+        raise CatalogError(f"model {source.hub!r}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RepositoryNotFoundError):
+        return "the hub has no such model, or it is private"
+    if isinstance(error, RevisionNotFoundError):
+        return "the hub has no such revision of it"
+    if isinstance(error, HFValidationError):
+        return "not a hub id"
+    return (
+        "not on this machine, and the hub cannot be reached; download it elsewhere and give its directory "
+        f"({type(error).__name__})"
+    )

@@ -1,0 +1,49 @@
+"""The files of a model directory in Hugging Face layout."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from serve_app.ranking.user_error import UserError
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+class ModelError(UserError):
+    """A model directory that cannot be served. The message names the file and what is wrong, in one line."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises ModelError naming the file when it is missing or no object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; a model directory has one") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: not readable as JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: a JSON object is needed, found {type(content).__name__}")
+    return content
+
+
+def weight_files(directory: Path) -> list[Path]:
+    """The safetensors files of a directory: one, or those that an index names.
+
+    Raises ModelError when there are none; pickled weights are refused by name.
+    """
+    if (directory / WEIGHTS).exists():
+        return [directory / WEIGHTS]
+    if (directory / INDEX).exists():
+        names = sorted(set(read_json(directory / INDEX).get("weight_map", {}).values()))
+        outside = [name for name in names if Path(name).name != name]
+        if outside:
+            raise ModelError(f"{directory / INDEX}: names a file outside the model's directory: {outside[0]!r}")
+        return [directory / name for name in names]
+    if pickles := sorted(path.name for pattern in PICKLES for path in directory.glob(pattern)):
+        raise ModelError(
+            f"{directory / pickles[0]}: pickled weights can run code when they are read and are refused; "
+            f"convert them to {WEIGHTS}"
+        )
+    raise ModelError(f"{directory}: no {WEIGHTS}")

@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+
+from serve_app.catalog.card import Source
+from serve_app.catalog.catalog import CARDS, Catalog, CatalogError, load_card, load_catalog
+from serve_app.catalog.location import locate
+from serve_app.engine.weights import Weights
+
+CARD = """
+id = "org/model"
+aliases = ["short"]
+summary = "A model."
+architecture = "BERT"
+head = "classification"
+context_length = 512
+parameters = 1_000
+[source]
+hub = "org/model"
+"""
+
+
+def written(directory: Path, text: str, name: str = "card.toml") -> Path:
+    path = directory / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(CARDS.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_shipped_card_is_valid_and_pinned(path: Path) -> None:
+    card = load_card(path)
+    assert card.source.revision or card.source.sha256
+
+
+def test_a_name_is_found_without_regard_to_case() -> None:
+    catalog = load_catalog()
+    for card in catalog:
+        for name in (card.id, *card.aliases):
+            assert catalog.find(name.upper()) is catalog.find(name.lower()) is card
+
+
+def test_a_name_that_two_cards_claim_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, CARD, "a.toml")
+    written(tmp_path, CARD.replace('id = "org/model"', 'id = "org/other"').replace("short", "SHORT"), "b.toml")
+    with pytest.raises(CatalogError, match="'SHORT' names both org/model and org/other"):
+        load_catalog(tmp_path)
+
+
+def test_a_name_that_one_card_claims_twice_is_no_harm(tmp_path: Path) -> None:
+    card = load_card(written(tmp_path, CARD.replace("short", "ORG/model")))
+    assert Catalog([card]).find("org/MODEL") is card
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "field"),
+    [
+        ("parameters = 0", "parameters = 1_000", "parameters"),
+        ("context_length = 5", "context_length = 512", "context_length"),
+        ('head = "generation"', 'head = "classification"', "head"),
+        ("", 'summary = "A model."', "summary"),
+        ('colour = "red"\nsummary = "A model."', 'summary = "A model."', "colour"),
+        ('hub = "org/model"\nrevision = "main"', 'hub = "org/model"', "source.revision"),
+        ('hub = "org/model"\npackage = "models"', 'hub = "org/model"', "source"),
+        ("", 'hub = "org/model"', "source"),
+        ('hub = "org/model"\n[pricing]\nusd = "0.0000001"', 'hub = "org/model"', "pricing.usd"),
+        ('hub = "org/model"\n[pricing]\nusd = "-1"', 'hub = "org/model"', "pricing.usd"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_file(tmp_path: Path, wrong: str, right: str, field: str) -> None:
+    with pytest.raises(CatalogError) as raised:
+        load_card(written(tmp_path, CARD.replace(right, wrong)))
+    assert str(raised.value).startswith(f"card.toml: {field}: ")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"id = ", b"\xff\xfe", b"id = 'a'\nid = 'b'"])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "card.toml"
+    path.write_bytes(content)
+    with pytest.raises(CatalogError, match=r"card\.toml: not valid TOML") as raised:
+        load_card(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_embedded_models_weights_have_the_pinned_digest() -> None:
+    card = load_catalog().find("embedded")
+    assert card is not None
+    assert Weights(locate(card.source), card.source.sha256)
+
+
+def test_a_package_that_is_not_installed_is_named() -> None:
+    with pytest.raises(CatalogError, match="the package no_such_package is not installed"):
+        locate(Source(package="no_such_package"))
+
+
+def test_a_directory_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="gone: no such directory"):
+        locate(Source(path=tmp_path / "gone"))

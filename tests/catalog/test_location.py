@@ -1,0 +1,118 @@
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+
+from serve_app.catalog.catalog import Catalog, CatalogError, load_catalog
+from serve_app.catalog.location import locate, resolve
+from tests.tiny_models import TinyModel
+
+REVISION = "0" * 40
+CONFIG = {
+    "architectures": ["BertForSequenceClassification"],
+    "max_position_embeddings": 128,
+    "hidden_size": 64,
+    "num_hidden_layers": 3,
+    "vocab_size": 500,
+}
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return load_catalog()
+
+
+@pytest.fixture
+def closed_endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The hub behind a port of this machine on which nothing listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        # Where a proxy is set, it would answer in the hub's place.
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield url
+
+
+def refusal(name: str, catalog: Catalog) -> str:
+    with pytest.raises(CatalogError) as raised:
+        resolve(name, catalog)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_an_alias_is_its_card_whatever_its_case(catalog: Catalog) -> None:
+    assert resolve("EMBEDDED", catalog).id == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_a_directory_is_a_model(tiny_models: dict[tuple[str, str], TinyModel], catalog: Catalog) -> None:
+    tiny = tiny_models["roberta", "classification"]
+    card = resolve(str(tiny.directory), catalog)
+    assert (card.id, card.head) == (tiny.directory.name, "classification")
+    assert locate(card.source) == tiny.directory
+
+
+def test_a_directory_relative_to_here_is_a_model(
+    tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text(json.dumps(CONFIG))
+    monkeypatch.chdir(tmp_path)
+    assert locate(resolve("mine", catalog).source) == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("name", ["nothing", "./nothing", "/no/such/directory", "a/b/c", "org/model@main", "a\0b"])
+def test_an_unknown_name_is_answered_with_the_catalogue(name: str, catalog: Catalog) -> None:
+    message = refusal(name, catalog)
+    assert repr(name) in message
+    assert all(card.id in message for card in catalog)
+
+
+@pytest.mark.parametrize("name", ["~no-such-user/model", "a" * 5_000, f"{'a' * 300}/b"])
+def test_a_name_that_no_path_can_have_is_refused_as_any_other(name: str, catalog: Catalog) -> None:
+    refusal(name, catalog)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"architectures": []},
+        {"architectures": None},
+        {"architectures": [7]},
+        {"hidden_size": "many"},
+        {"max_position_embeddings": 4},
+        {"vocab_size": 0, "num_hidden_layers": 0},
+    ],
+    ids=str,
+)
+def test_a_directory_without_a_models_configuration_is_named(
+    fields: dict[str, Any], tmp_path: Path, catalog: Catalog
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | fields))
+    assert "config.json" in refusal(str(tmp_path), catalog)
+
+
+@pytest.mark.usefixtures("closed_endpoint")
+def test_without_a_network_a_hub_id_is_refused_in_one_line(catalog: Catalog) -> None:
+    assert "the hub cannot be reached" in refusal("org/no-such-model", catalog)
+
+
+@pytest.mark.usefixtures("closed_endpoint")
+def test_without_a_network_a_pinned_hub_id_is_refused_quickly(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    assert "the hub cannot be reached" in refusal(f"org/no-such-model@{REVISION}", catalog)
+    assert sum(slept) < 5
+
+
+@pytest.mark.parametrize("name", ["org/no-such-model", f"org/no-such-model@{REVISION}"])
+def test_offline_a_hub_id_is_refused_in_one_line(name: str, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "not on this machine" in refusal(name, catalog)

@@ -1,0 +1,26 @@
+"""A model directory, loaded: text in, scores out."""
+
+import numpy as np
+
+from serve_app.engine.model import Model
+from serve_app.engine.options import EngineOptions
+from serve_app.engine.scoring import input_format, shard_scores, shard_sequences
+from serve_app.engine.tokenizer import Tokenizer
+from serve_app.ranking.passages import InputFormat, cut_passages, cut_query
+from serve_app.ranking.shards import cut_shards
+from tests.tiny_models import TinyModel
+
+
+class Engine:
+    def __init__(self, tiny: TinyModel, options: EngineOptions | None = None) -> None:
+        self.model = Model.load(tiny.directory, options)
+        self.tokenizer = Tokenizer.load(tiny.directory)
+        self.form: InputFormat = input_format(self.tokenizer, self.model.config)
+
+    def scores(self, query: str, documents: list[str], shards: int = 1) -> np.ndarray:
+        encoded, *rest = self.tokenizer.encode([query, *documents])
+        passages = cut_passages(cut_query(encoded, self.form), rest, self.form)
+        scores = np.empty(len(documents), dtype=np.float32)
+        for shard, indices in cut_shards(passages, shards):
+            scores[indices] = shard_scores(shard, self.model(shard_sequences(shard)))
+        return scores

@@ -1,0 +1,224 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serve_app.engine.scheduler import DeadlineError, OverloadedError, Scheduler, StepError, Work
+from tests.engine.device import NOT_A_NUMBER, POISON, Clock, Device, answer, sequences, texts_of
+
+LATER = 1e9
+
+
+@asynccontextmanager
+async def scheduling(
+    device: Device, *, step: int = 100, queue: int = 10**6, clock: Clock | None = None
+) -> AsyncIterator[Scheduler]:
+    scheduler = Scheduler(device, max_step_tokens=step, max_queued_tokens=queue, clock=clock or Clock())
+    try:
+        yield scheduler
+    finally:
+        device.free.set()
+        await scheduler.close()
+
+
+async def hold(scheduler: Scheduler, device: Device, tokens: int = 1) -> Work:
+    """Keep the device busy with one work, so that what is admitted now waits."""
+    device.free.clear()
+    work = scheduler.admit(sequences([0] * tokens), LATER)
+    await asyncio.to_thread(device.busy.wait, 10)
+    return work
+
+
+async def test_work_that_waits_is_coalesced_into_one_step() -> None:
+    device = Device()
+    async with scheduling(device) as scheduler:
+        held = await hold(scheduler, device)
+        works = [scheduler.admit(sequences([i, i]), LATER) for i in range(5)]
+        device.free.set()
+        rows = [await work.result for work in (held, *works)]
+    assert [len(batch) for batch in device.batches] == [1, 5]
+    assert [row.item() for row in rows[1:]] == [0, 2, 4, 6, 8]
+
+
+async def test_rows_come_back_in_the_order_given() -> None:
+    texts = [[1], [2] * 9, [3] * 4, [4], [5] * 9]
+    async with scheduling(Device(), step=10) as scheduler:
+        rows = await scheduler.admit(sequences(*texts), LATER).result
+    assert rows[:, 0].tolist() == [sum(text) for text in texts]
+
+
+async def test_a_sequence_longer_than_a_step_has_a_step_of_its_own() -> None:
+    device = Device()
+    async with scheduling(device, step=10) as scheduler:
+        await scheduler.admit(sequences([1] * 3, [2] * 50, [3] * 3), LATER).result
+    assert [batch.lengths.tolist() for batch in device.batches] == [[50], [3, 3]]
+
+
+async def test_sequences_longer_than_a_step_do_not_share_one() -> None:
+    device = Device()
+    async with scheduling(device, step=10) as scheduler:
+        await scheduler.admit(sequences([1] * 50, [2] * 20, [3] * 20), LATER).result
+    assert [batch.lengths.tolist() for batch in device.batches] == [[50], [20], [20]]
+
+
+async def test_a_poisoned_work_fails_alone() -> None:
+    device = Device()
+    async with scheduling(device) as scheduler:
+        await hold(scheduler, device)
+        before, poisoned, after = (scheduler.admit(sequences([token]), LATER) for token in (1, POISON, 2))
+        device.free.set()
+        assert (await before.result).item() == 1
+        assert (await after.result).item() == 2
+        with pytest.raises(StepError, match="poisoned"):
+            await poisoned.result
+
+
+async def test_a_failed_step_does_not_stop_the_next() -> None:
+    async with scheduling(Device()) as scheduler:
+        with pytest.raises(StepError):
+            await scheduler.admit(sequences([POISON]), LATER).result
+        assert (await scheduler.admit(sequences([5]), LATER).result).item() == 5
+
+
+async def test_a_value_that_is_no_number_fails_its_work_alone() -> None:
+    device = Device()
+    async with scheduling(device) as scheduler:
+        await hold(scheduler, device)
+        before, bad, after = (scheduler.admit(sequences([1], [token]), LATER) for token in (1, NOT_A_NUMBER, 2))
+        device.free.set()
+        assert (await before.result).ravel().tolist() == [1, 1]
+        assert (await after.result).ravel().tolist() == [1, 2]
+        with pytest.raises(StepError, match="finite"):
+            await bad.result
+
+
+async def test_what_is_past_its_deadline_never_starts() -> None:
+    device, clock = Device(), Clock()
+    async with scheduling(device, clock=clock) as scheduler:
+        await hold(scheduler, device)
+        late, in_time = scheduler.admit(sequences([11]), 5.0), scheduler.admit(sequences([22]), 5.1)
+        clock.now = 5.0
+        device.free.set()
+        assert (await in_time.result).item() == 22
+        with pytest.raises(DeadlineError):
+            await late.result
+    assert [texts_of(batch) for batch in device.batches] == [[[0]], [[22]]]
+
+
+async def test_a_deadline_that_passes_half_way_stops_the_other_half() -> None:
+    clock = Clock()
+    device = Device(before=lambda: setattr(clock, "now", clock.now + 1))
+    async with scheduling(device, step=10, clock=clock) as scheduler:
+        with pytest.raises(DeadlineError):
+            await scheduler.admit(sequences(*[[1] * 10] * 5), 2.0).result
+    assert len(device.batches) == 2
+
+
+async def test_cancelled_work_is_dropped_before_it_is_scored() -> None:
+    device = Device()
+    async with scheduling(device) as scheduler:
+        await hold(scheduler, device)
+        unwanted, wanted = scheduler.admit(sequences([11]), LATER), scheduler.admit(sequences([22]), LATER)
+        unwanted.result.cancel()
+        device.free.set()
+        assert (await wanted.result).item() == 22
+    assert [texts_of(batch) for batch in device.batches] == [[[0]], [[22]]]
+
+
+async def test_cancelled_work_makes_room_in_the_queue() -> None:
+    device = Device()
+    async with scheduling(device, queue=20) as scheduler:
+        await hold(scheduler, device, tokens=10)
+        scheduler.admit(sequences([1] * 10), LATER).result.cancel()
+        assert scheduler.queued_tokens == 10
+        scheduler.admit(sequences([1] * 10), LATER)
+
+
+async def test_what_does_not_fit_into_the_queue_is_refused_at_once() -> None:
+    clock = Clock()
+    device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
+    async with scheduling(device, queue=60, clock=clock) as scheduler:
+        await scheduler.admit(sequences([1] * 10), LATER).result  # 20 tokens a second
+        await hold(scheduler, device, tokens=40)
+        fits = scheduler.admit(sequences([1] * 20), LATER)
+        with pytest.raises(OverloadedError) as raised:
+            scheduler.admit(sequences([1]), LATER)
+        assert not fits.result.done()
+    assert raised.value.retry_after_s == pytest.approx(3.0)
+    assert "\n" not in str(raised.value)
+
+
+async def test_an_idle_scheduler_takes_work_of_any_size() -> None:
+    async with scheduling(Device(), queue=5) as scheduler:
+        rows = await scheduler.admit(sequences(*[[1] * 10] * 4), LATER).result
+    assert rows.shape == (4, 1)
+
+
+async def test_no_sequences_have_no_rows() -> None:
+    async with scheduling(Device()) as scheduler:
+        assert len(await scheduler.admit(sequences(), LATER).result) == 0
+
+
+async def test_close_cancels_what_waits() -> None:
+    device = Device()
+    scheduler = Scheduler(device, max_step_tokens=100, max_queued_tokens=100, clock=Clock())
+    await hold(scheduler, device)
+    waiting = scheduler.admit(sequences([1]), LATER)
+    asyncio.get_running_loop().call_soon(device.free.set)
+    await scheduler.close()
+    assert waiting.result.cancelled()
+
+
+async def test_close_leaves_nothing_pending_of_the_step_that_runs() -> None:
+    device = Device()
+    scheduler = Scheduler(device, max_step_tokens=100, max_queued_tokens=100, clock=Clock())
+    running = await hold(scheduler, device)
+    asyncio.get_running_loop().call_soon(device.free.set)
+    await scheduler.close()
+    assert running.result.done()
+
+
+async def test_too_few_rows_of_a_step_are_no_answer() -> None:
+    scheduler = Scheduler(
+        lambda batch: np.zeros((len(batch) - 1, 1), np.float32), max_step_tokens=9, max_queued_tokens=9, clock=Clock()
+    )
+    work = scheduler.admit(sequences([1], [2]), LATER)
+    with pytest.raises(StepError):
+        await asyncio.wait_for(asyncio.shield(work.result), 0.2)
+    await scheduler.close()
+
+
+works = st.lists(
+    st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=30), min_size=1, max_size=8), min_size=1, max_size=8
+)
+
+
+def scored(given_works: list[list[list[int]]], step: int) -> tuple[list[np.ndarray], Device]:
+    """The rows of works that are admitted together, and the device that gave them."""
+    device = Device()
+
+    async def run() -> list[np.ndarray]:
+        async with scheduling(device, step=step) as scheduler:
+            admitted = [scheduler.admit(sequences(*texts), LATER) for texts in given_works]
+            return [await work.result for work in admitted]
+
+    return asyncio.run(run()), device
+
+
+@settings(max_examples=40)
+@given(works, st.integers(1, 60))
+def test_every_work_gets_exactly_its_rows(given_works: list[list[list[int]]], step: int) -> None:
+    rows, device = scored(given_works, step)
+    assert [row[:, 0].tolist() for row in rows] == [[answer(text) for text in texts] for texts in given_works]
+    assert sum(len(batch) for batch in device.batches) == sum(len(texts) for texts in given_works)
+
+
+@settings(max_examples=40)
+@given(works, st.integers(1, 60))
+def test_no_step_is_over_the_budget_but_for_a_single_sequence(given_works: list[list[list[int]]], step: int) -> None:
+    _, device = scored(given_works, step)
+    assert all(len(batch) == 1 or batch.lengths.sum() <= step for batch in device.batches)

@@ -1,0 +1,52 @@
+"""Replicas die under load, and no client notices."""
+
+import threading
+import time
+
+import httpx
+
+from tests.integration.server import Server
+from tests.tiny_models import TinyModel
+
+CLIENTS = 4
+
+
+def test_a_dead_replica_costs_no_request(server: Server, served_model: TinyModel) -> None:
+    failures: list[str] = []
+    answered = [0] * CLIENTS
+    done = threading.Event()
+
+    def ask(number: int) -> None:
+        with httpx.Client(timeout=60) as client:
+            while not done.is_set():
+                documents = [f"document {number} {answered[number]} {i} " * 20 for i in range(40)]
+                body = {"model": served_model.directory.name, "query": "capital", "documents": documents}
+                answer = client.post(f"{server.url}/v1/rerank", json=body)
+                if answer.status_code != 200:
+                    failures.append(answer.text)
+                answered[number] += 1
+
+    clients = [threading.Thread(target=ask, args=(number,)) for number in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    killed = set()
+    for _ in range(2):
+        time.sleep(2)
+        victim = server.replicas("Scorer")[0]
+        killed.add(victim.pid)
+        victim.kill()
+        _wait_for_replicas(server, 2, killed)
+    done.set()
+    for client in clients:
+        client.join()
+    assert not failures
+    assert min(answered) > 0
+
+
+def _wait_for_replicas(server: Server, count: int, dead: set[int]) -> None:
+    for _ in range(300):
+        alive = {replica.pid for replica in server.replicas("Scorer")} - dead
+        if len(alive) == count:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the replica was not replaced within 30 s")

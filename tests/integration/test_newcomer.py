@@ -1,0 +1,71 @@
+"""What a newcomer does: two commands and one curl line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.server import RAYRANK, ROOT, free_port, running
+
+
+def test_make_run_prints_a_curl_line_that_works_and_stops_without_a_trace() -> None:
+    port = free_port()
+    # The environment that runs this test stands in .venv already, so this is the second `make run`.
+    with running(["make", "run", f"PORT={port}"], f"http://127.0.0.1:{port}") as server:
+        pasted = subprocess.run(["bash", "-c", server.curl], capture_output=True, text=True, check=True)
+        best = json.loads(pasted.stdout)["results"][0]
+        assert best["index"] == 0
+        assert "pip install" not in "".join(server.output)
+    assert "Traceback" not in "".join(server.output)
+
+
+def rayrank(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(RAYRANK), *arguments], input=stdin, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serve", "--model", "no-such-model"], "no such directory"),
+        (["serve", "--model", "./missing"], "no such directory"),
+        (["rank", " ", "-"], "query must not be empty"),
+        (["rank", "capital", "missing.txt"], "missing.txt"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_no_traceback(arguments: list[str], said: str) -> None:
+    done = rayrank(*arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_taken_port_is_said_before_anything_starts() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = rayrank("serve", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "already in use" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_rank_gives_jsonl_in_a_pipe(tmp_path: Path) -> None:
+    file = tmp_path / "documents.jsonl"
+    lines = [{"text": "Bananas are yellow.", "id": "b"}, {"text": "Paris is the capital of France.", "id": "p"}]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    best, other = map(json.loads, rayrank("rank", "capital of France", str(file)).stdout.splitlines())
+    assert (best["id"], other["id"]) == ("p", "b")
+    assert best["relevance_score"] > other["relevance_score"]
+    piped = rayrank("rank", "capital of France", "-", stdin="Bananas are yellow.\nParis is the capital of France.\n")
+    assert json.loads(piped.stdout.splitlines()[0])["index"] == 1
+
+
+def test_models_lists_the_catalogue() -> None:
+    ids = [json.loads(line)["id"] for line in rayrank("models").stdout.splitlines()]
+    assert "BAAI/bge-reranker-base" in ids
+
+
+def test_this_environment_is_the_projects_own() -> None:
+    assert Path(sys.executable).is_relative_to(ROOT / ".venv")
