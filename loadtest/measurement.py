@@ -1,0 +1,72 @@
+"""What a load test measured: counted while it runs, written by Locust's process and read by run.py's."""
+
+import json
+import math
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The outcome of one run. Times are of right answers only; None where there was none."""
+
+    requests: int  # right and failed ones
+    failures: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    requests_per_s: float  # right answers only, as are the documents
+    documents_per_s: float
+    reasons: dict[str, int]  # how often each kind of failure happened
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts answers as they come in."""
+
+    times_ms: list[float] = field(default_factory=list)
+    documents: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add_answer(self, time_ms: float, documents: int) -> None:
+        """Count a right answer."""
+        self.times_ms.append(time_ms)
+        self.documents += documents
+
+    def add_failure(self, reason: str) -> None:
+        """Count a failed request."""
+        self.reasons[reason] += 1
+
+    def measurement(self, seconds: float) -> Measurement:
+        """Return the outcome so far of a run that began `seconds` ago."""
+        ordered = sorted(self.times_ms)
+        failures = self.reasons.total()
+        return Measurement(
+            requests=len(ordered) + failures,
+            failures=failures,
+            p50_ms=percentile(ordered, 50),
+            p95_ms=percentile(ordered, 95),
+            p99_ms=percentile(ordered, 99),
+            requests_per_s=len(ordered) / seconds,
+            documents_per_s=self.documents / seconds,
+            reasons=dict(self.reasons.most_common()),
+        )
+
+
+def percentile(ordered: list[float], percent: int) -> float | None:
+    """Return the nearest-rank percentile of ascending values; None of none.
+
+    Locust's own percentiles are of times rounded to two digits: 1,049 ms would meet a target of 1,000.
+    """
+    return ordered[math.ceil(percent * len(ordered) / 100) - 1] if ordered else None
+
+
+def write_measurement(measurement: Measurement, path: Path) -> None:
+    """Leave the measurement for read_measurement."""
+    path.write_text(json.dumps(asdict(measurement), indent=2) + "\n", "utf-8")
+
+
+def read_measurement(path: Path) -> Measurement:
+    """Return what write_measurement left; FileNotFoundError where it left nothing."""
+    return Measurement(**json.loads(path.read_text("utf-8")))

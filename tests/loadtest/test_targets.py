@@ -1,0 +1,81 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from measurement import Measurement, Tally, percentile
+from targets import ScenarioError, Targets, compare, read_scenario
+
+TARGETS = Targets(max_failures=0, p50_ms=100, p95_ms=200, p99_ms=300, min_documents_per_s=50)
+REACHED = Measurement(
+    requests=10,
+    failures=0,
+    p50_ms=100.0,
+    p95_ms=200.0,
+    p99_ms=300.0,
+    requests_per_s=2.0,
+    documents_per_s=50.0,
+    reasons={},
+)
+STEADY = """
+[steady]
+users = 4
+spawn_rate = 2
+duration_s = 60
+targets = { max_failures = 0, p50_ms = 100, p95_ms = 200, p99_ms = 300, min_documents_per_s = 50 }
+"""
+
+
+def missed(measured: Measurement) -> list[str]:
+    return [row.name for row in compare(measured, TARGETS) if row.missed]
+
+
+def test_a_figure_exactly_on_its_target_reaches_it() -> None:
+    assert missed(REACHED) == []
+
+
+def test_each_target_is_missed_on_its_own() -> None:
+    assert missed(replace(REACHED, failures=1)) == ["failures"]
+    assert missed(replace(REACHED, p50_ms=100.1)) == ["p50 ms"]
+    assert missed(replace(REACHED, p95_ms=200.1)) == ["p95 ms"]
+    assert missed(replace(REACHED, p99_ms=300.1)) == ["p99 ms"]
+    assert missed(replace(REACHED, documents_per_s=49.9)) == ["documents/s"]
+
+
+def test_a_run_without_answers_does_not_pass() -> None:
+    assert missed(Tally().measurement(seconds=60)) == ["p50 ms", "p95 ms", "p99 ms", "documents/s"]
+
+
+def test_failed_requests_count_neither_as_fast_answers_nor_as_throughput() -> None:
+    tally = Tally()
+    tally.add_answer(80.0, documents=30)
+    tally.add_failure("status 503")
+    measured = tally.measurement(seconds=2)
+    assert (measured.requests, measured.failures, measured.reasons) == (2, 1, {"status 503": 1})
+    assert (measured.p50_ms, measured.documents_per_s) == (80.0, 15.0)
+
+
+def test_percentiles_are_measured_values() -> None:
+    hundred = [float(value) for value in range(1, 101)]
+    assert [percentile(hundred, percent) for percent in (50, 95, 99)] == [50, 95, 99]
+    assert percentile([7.0], 99) == 7.0
+
+
+def test_the_shipped_scenarios_are_valid() -> None:
+    assert read_scenario(Path(__file__).parents[2] / "loadtest" / "targets.toml", "steady").users > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "complaint"),
+    [
+        (STEADY, "stready", "no scenario 'stready' in targets.toml; it has: steady"),
+        (STEADY.replace("users = 4", ""), "steady", r"targets.toml \[steady\] lacks users"),
+        (STEADY.replace("p50_ms", "p51_ms"), "steady", "lacks p50_ms, has an unknown p51_ms"),
+        (STEADY.replace("users = 4", "users = '4'"), "steady", "users must be a number above zero, not '4'"),
+        (STEADY.replace("duration_s = 60", "duration_s = 0"), "steady", "duration_s must be a number above zero"),
+    ],
+)
+def test_a_wrong_scenario_is_refused_by_name(tmp_path: Path, text: str, name: str, complaint: str) -> None:
+    path = tmp_path / "targets.toml"
+    path.write_text(text)
+    with pytest.raises(ScenarioError, match=complaint):
+        read_scenario(path, name)
