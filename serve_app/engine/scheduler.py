@@ -93,12 +93,20 @@ class Scheduler:
     While the device computes a step, arrivals gather; when it is free, the next step takes sequences of all that waits,
     oldest work first, up to a number of tokens. Every work settles on its own: rows, its own error, or its deadline.
 
-    step: the model; called in the worker thread. max_step_tokens: of one step; a longer sequence has a step of its own.
+    step: the model; called in the worker thread. worker: that thread, an executor of one; load the model in it, too: a
+    process with two threads that compute makes OpenMP put its helpers to sleep between any two products, which costs a
+    third of the speed. max_step_tokens: of one step; a longer sequence has a step of its own.
     max_queued_tokens: waiting or in work; beyond it work is refused. clock: seconds, as deadlines are given.
     """
 
     def __init__(
-        self, step: Step, *, max_step_tokens: int, max_queued_tokens: int, clock: Callable[[], float] = time.monotonic
+        self,
+        step: Step,
+        worker: ThreadPoolExecutor,
+        *,
+        max_step_tokens: int,
+        max_queued_tokens: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._step = step
         self._max_step_tokens = max_step_tokens
@@ -106,7 +114,7 @@ class Scheduler:
         self._clock = clock
         self._queue: deque[Work] = deque()
         self._arrival = asyncio.Event()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="device")
+        self._worker = worker
         self._runner: asyncio.Task[None] | None = None
         self._in_step = 0
         self._computing: list[Work] = []

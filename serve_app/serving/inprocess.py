@@ -1,6 +1,7 @@
 """A model in this process, without Ray: the same path from text to ranking, with the scheduler at its end."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
@@ -26,8 +27,9 @@ def load_reranker(
     """
     directory = locate(card.source)
     tokenizer = Tokenizer.load(directory)
-    model = Model.load(directory, engine, card.source.sha256)
-    scheduler = Scheduler(model, max_step_tokens=STEP_TOKENS, max_queued_tokens=10**9)
+    device = ThreadPoolExecutor(1, thread_name_prefix="device")
+    model = device.submit(Model.load, directory, engine, card.source.sha256).result()
+    scheduler = Scheduler(model, device, max_step_tokens=STEP_TOKENS, max_queued_tokens=10**9)
 
     async def send(shard: Shard, timeout_s: float) -> ShardAnswer:
         work = scheduler.admit(shard_sequences(shard), scheduler.now() + timeout_s)

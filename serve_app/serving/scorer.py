@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ray import serve
@@ -51,11 +52,13 @@ class Scorer:
     def __init__(self, card: Card, options: ScorerOptions) -> None:
         threads = options.engine.threads or max(1, len(os.sched_getaffinity(0)) // options.replicas)
         engine = replace(options.engine, threads=threads)
-        model = Model.load(locate(card.source), engine, card.source.sha256)
+        device = ThreadPoolExecutor(1, thread_name_prefix="device")
+        model = device.submit(Model.load, locate(card.source), engine, card.source.sha256).result()
         on_cpu = model.placement.device.type == "cpu"
         self._loop = asyncio.get_event_loop()
         self._scheduler = Scheduler(
             model,
+            device,
             max_step_tokens=options.max_step_tokens or (CPU_STEP_TOKENS if on_cpu else GPU_STEP_TOKENS),
             max_queued_tokens=options.max_queued_tokens,
             clock=self._loop.time,

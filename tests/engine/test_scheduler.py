@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -17,7 +18,9 @@ LATER = 1e9
 async def scheduling(
     device: Device, *, step: int = 100, queue: int = 10**6, clock: Clock | None = None
 ) -> AsyncIterator[Scheduler]:
-    scheduler = Scheduler(device, max_step_tokens=step, max_queued_tokens=queue, clock=clock or Clock())
+    scheduler = Scheduler(
+        device, ThreadPoolExecutor(1), max_step_tokens=step, max_queued_tokens=queue, clock=clock or Clock()
+    )
     try:
         yield scheduler
     finally:
@@ -165,7 +168,7 @@ async def test_no_sequences_have_no_rows() -> None:
 
 async def test_close_cancels_what_waits() -> None:
     device = Device()
-    scheduler = Scheduler(device, max_step_tokens=100, max_queued_tokens=100, clock=Clock())
+    scheduler = Scheduler(device, ThreadPoolExecutor(1), max_step_tokens=100, max_queued_tokens=100, clock=Clock())
     await hold(scheduler, device)
     waiting = scheduler.admit(sequences([1]), LATER)
     asyncio.get_running_loop().call_soon(device.free.set)
@@ -175,7 +178,7 @@ async def test_close_cancels_what_waits() -> None:
 
 async def test_close_leaves_nothing_pending_of_the_step_that_runs() -> None:
     device = Device()
-    scheduler = Scheduler(device, max_step_tokens=100, max_queued_tokens=100, clock=Clock())
+    scheduler = Scheduler(device, ThreadPoolExecutor(1), max_step_tokens=100, max_queued_tokens=100, clock=Clock())
     running = await hold(scheduler, device)
     asyncio.get_running_loop().call_soon(device.free.set)
     await scheduler.close()
@@ -184,7 +187,11 @@ async def test_close_leaves_nothing_pending_of_the_step_that_runs() -> None:
 
 async def test_too_few_rows_of_a_step_are_no_answer() -> None:
     scheduler = Scheduler(
-        lambda batch: np.zeros((len(batch) - 1, 1), np.float32), max_step_tokens=9, max_queued_tokens=9, clock=Clock()
+        lambda batch: np.zeros((len(batch) - 1, 1), np.float32),
+        ThreadPoolExecutor(1),
+        max_step_tokens=9,
+        max_queued_tokens=9,
+        clock=Clock(),
     )
     work = scheduler.admit(sequences([1], [2]), LATER)
     with pytest.raises(StepError):
