@@ -1,0 +1,38 @@
+"""Every `bash` and `python` snippet of the docs runs; `sh` blocks need more than a test has."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serve_app.settings import EMBEDDED_MODEL
+from tests.integration.server import ROOT, Server
+from tests.tiny_models import TinyModel
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://)([^)#]+)\)")
+SNIPPETS = [
+    pytest.param(language, code, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, (language, code) in enumerate(BLOCK.findall(page.read_text()))
+]
+
+
+@pytest.mark.parametrize(("language", "code"), SNIPPETS)
+def test_a_snippet_runs(language: str, code: str, server: Server, served_model: TinyModel) -> None:
+    code = code.replace("http://127.0.0.1:8000", server.url)
+    if server.url in code:
+        code = code.replace(EMBEDDED_MODEL, served_model.directory.name).replace("curl ", "curl --fail-with-body ")
+    command = ["bash", "-euc", code] if language == "bash" else [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), target

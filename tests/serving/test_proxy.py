@@ -1,0 +1,76 @@
+"""What Serve's servers answer on their own reaches the client in the API's envelope."""
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve_app.serving.proxy import ProxyManners
+
+
+async def ask(app: ASGIApp, path: str = "/v1/rerank", **headers: str) -> httpx.Response:
+    transport = httpx.ASGITransport(ProxyManners(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        return await client.post(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retries"),
+    [
+        (408, "deadline_exceeded", False),
+        (429, "overloaded", True),
+        (500, "internal", False),
+        (503, "unavailable", True),
+    ],
+)
+async def test_a_plain_text_error_becomes_an_envelope(status: int, code: str, retries: bool) -> None:
+    answer = await ask(PlainTextResponse("Request abc timed out.", status, headers={"x-request-id": "abc"}))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert ("retry-after" in answer.headers) is retries
+    assert answer.headers.get_list("x-request-id") == ["abc"]
+
+
+async def test_no_answer_and_a_crash_become_503() -> None:
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        return
+
+    async def crashing(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("the actor died")
+
+    for app in (silent, crashing):
+        answer = await ask(app)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+        assert "actor" not in answer.text
+
+
+async def test_answers_of_the_gateway_pass_unchanged() -> None:
+    for response in (JSONResponse({"error": {"code": "not_found"}}, 404), PlainTextResponse("a page")):
+        answer = await ask(response)
+        assert (answer.status_code, answer.content) == (response.status_code, response.body)
+
+
+async def test_serve_does_not_see_what_it_would_act_on() -> None:
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name.decode(): value.decode() for name, value in scope["headers"]}
+        await JSONResponse(names)(scope, receive, send)
+
+    sent = {
+        "x_request_timeout_seconds": "0",
+        "x_request_disconnect_disabled": "?1",
+        "x_request_id": "no good " * 9 + "!",
+    }
+    seen = (await ask(echo, **sent)).json()
+    assert seen["x-rayrank-timeout-seconds"] == "0"
+    assert not {"x-request-timeout-seconds", "x-request-disconnect-disabled", "x-request-id"} & set(seen)
+
+
+async def test_serves_own_paths_are_left_alone() -> None:
+    answer = await ask(PlainTextResponse("unhealthy", 503), path="/-/healthz")
+    assert answer.text == "unhealthy"
+
+
+async def test_an_id_that_two_servers_added_comes_once() -> None:
+    response = Response(b"{}", media_type="application/json")
+    response.headers.append("x-request-id", "one")
+    response.headers.append("x-request-id", "one")
+    assert (await ask(response)).headers.get_list("x-request-id") == ["one"]
