@@ -40,6 +40,8 @@ def main() -> None:
     except UserError as error:
         notices.print(f"rayrank: {error}", markup=False)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _print_version(wanted: bool) -> None:

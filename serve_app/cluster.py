@@ -64,12 +64,11 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
             status.update("Loading the model …")
             _deploy(settings, address)
             status.stop()
-            print(_welcome(cards[0], address), flush=True)
+            if not stop.is_set():
+                print(_welcome(cards[0], address), flush=True)
             stop.wait()
             status.update("Stopping …")
             status.start()
-    except KeyboardInterrupt:
-        console.print("Interrupted while starting.")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

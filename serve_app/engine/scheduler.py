@@ -117,7 +117,6 @@ class Scheduler:
         self._worker = worker
         self._runner: asyncio.Task[None] | None = None
         self._in_step = 0
-        self._computing: list[Work] = []
         self._closed = False
         self._tokens_per_s = 0.0
         self.steps = 0
@@ -148,8 +147,7 @@ class Scheduler:
         Must be called on the event loop. Raises OverloadedError at once when they do not fit into the queue; work that
         finds the queue empty always does. Raises RuntimeError after close().
         """
-        if self._closed:
-            raise RuntimeError("the scheduler is closed")
+        self.check()
         queued, arriving = self.queued_tokens, int(sequences.lengths.sum())
         if queued and queued + arriving > self._max_queued_tokens:
             wait = queued / self._tokens_per_s if self._tokens_per_s else 1.0
@@ -164,13 +162,18 @@ class Scheduler:
         self._arrival.set()
         return work
 
+    def check(self) -> None:
+        """Raise RuntimeError when the scheduler can answer no more."""
+        if self._closed or (self._runner is not None and self._runner.done()):
+            raise RuntimeError("the scheduler has ended")
+
     async def close(self) -> None:
         """End the worker; what waits is cancelled."""
         self._closed = True
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
-        for work in (*self._queue, *self._computing):
+        for work in self._queue:
             work.result.cancel()
         self._queue.clear()
         # A step cannot be stopped; it ends in its thread, and nobody waits for it.
@@ -180,7 +183,12 @@ class Scheduler:
         while True:
             parts = self._next_step()
             if parts:
-                await self._compute(parts)
+                try:
+                    await self._compute(parts)
+                except asyncio.CancelledError:
+                    for work, _ in parts:
+                        work.result.cancel()
+                    raise
             else:
                 self._arrival.clear()
                 await self._arrival.wait()
@@ -216,11 +224,11 @@ class Scheduler:
         return rows
 
     async def _compute(self, parts: list[Part]) -> None:
-        batch = Sequences.concatenate([work.sequences.take(indices) for work, indices in parts])
-        tokens = int(batch.lengths.sum())
-        self._in_step, self._computing = tokens, [work for work, _ in parts]
+        tokens = sum(int(work.sequences.lengths[indices].sum()) for work, indices in parts)
+        self._in_step = tokens
         began = self._clock()
         try:
+            batch = Sequences.concatenate([work.sequences.take(indices) for work, indices in parts])
             rows = await asyncio.get_running_loop().run_in_executor(self._worker, self._checked_step, batch)
         except Exception as error:
             if len(parts) == 1:

@@ -100,6 +100,10 @@ class Scorer:
             # As a value: an exception would fail all that arrived with it.
             return error
 
+    def check_health(self) -> None:
+        """Serve asks now and then, and starts another replica when this raises."""
+        self._scheduler.check()
+
     def record_routing_stats(self) -> dict[str, float]:
         """What the gateways' routers learn of this replica."""
         return {"queued_tokens": self._scheduler.queued_tokens, "tokens_per_s": self._scheduler.tokens_per_s}
