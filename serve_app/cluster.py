@@ -156,7 +156,9 @@ def _deploy(settings: Settings, address: Address) -> None:
         serve.run(build(settings), name=APPLICATION, route_prefix="/")
     except RuntimeError:
         deployments = serve.status().applications[APPLICATION].deployments.values()
-        reasons = [each.message.strip().splitlines()[-1] for each in deployments if each.status == "DEPLOY_FAILED"]
+        failed = [each.message for each in deployments if each.status == "DEPLOY_FAILED"]
+        # The last line of each is that of a traceback: the error's class and what it says.
+        reasons = [message.strip().splitlines()[-1].partition(": ")[2] for message in failed]
         raise UserError(f"the model could not be loaded: {'; '.join(reasons) or 'no replica started'}") from None
 
 

@@ -12,7 +12,8 @@ CALLBACK = "serve_app.serving.proxy:middlewares"
 HAPROXY_ON_LOOPBACK = r"""#!/bin/sh
 for argument in "$@"; do
   if [ "$previous" = -f ]; then
-    sed -i -e 's/^\( *bind \)\*:/\1127.0.0.1:/' -e 's/^\( *bind \):\([0-9]\)/\1127.0.0.1:\2/' "$argument"
+    sed -i -e 's/^\( *bind \)\*\{0,1\}:{stats}\>/\1127.0.0.1:{stats}/' \
+           -e 's/^\( *bind \)\*\{0,1\}:{metrics}\>/\1127.0.0.1:{metrics}/' "$argument"
   fi
   previous=$argument
 done
@@ -47,9 +48,9 @@ def environment(ingress: Ingress, folder: Path) -> dict[str, str]:
     if ingress is Ingress.PROXY:
         return common
     wrapper = folder / "haproxy"
-    wrapper.write_text(HAPROXY_ON_LOOPBACK.replace("{program}", _haproxy()), encoding="utf-8")
-    wrapper.chmod(0o700)
     stats, metrics, fallback = _free_ports(3)
+    wrapper.write_text(haproxy_wrapper(_haproxy(), stats, metrics), encoding="utf-8")
+    wrapper.chmod(0o700)
     return common | {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -64,6 +65,12 @@ def environment(ingress: Ingress, folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
     }
+
+
+def haproxy_wrapper(program: str, stats: int, metrics: int) -> str:
+    """A shell script that is HAProxy with these two of its ports on loopback."""
+    script = HAPROXY_ON_LOOPBACK.replace("{program}", program)
+    return script.replace("{stats}", str(stats)).replace("{metrics}", str(metrics))
 
 
 def _haproxy() -> str:

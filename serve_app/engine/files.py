@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from serve_app.ranking.user_error import UserError
 
 WEIGHTS = "model.safetensors"
@@ -29,10 +31,21 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def weight_files(directory: Path) -> list[Path]:
-    """The safetensors files of a directory: one, or those that an index names.
+    """The safetensors files of a directory: one, or those that an index names; each is opened to see that it is whole.
 
-    Raises ModelError when there are none; pickled weights are refused by name.
+    Raises ModelError when there are none or one is corrupt; pickled weights are refused by name.
     """
+    paths = _find_weights(directory)
+    for path in paths:
+        try:
+            with safe_open(path, framework="np"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{path}: not a valid safetensors file: {error}") from None
+    return paths
+
+
+def _find_weights(directory: Path) -> list[Path]:
     if (directory / WEIGHTS).exists():
         return [directory / WEIGHTS]
     if (directory / INDEX).exists():

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from serve_app.engine.files import ModelError, weight_files
 
@@ -29,11 +29,8 @@ class Weights:
         for path in weight_files(directory):
             if sha256 is not None:
                 _verify(path, sha256)
-            try:
-                with safe_open(path, framework="pt") as tensors:
-                    self._files |= dict.fromkeys(tensors.keys(), path)
-            except (SafetensorError, OSError) as error:
-                raise ModelError(f"{path}: not a valid safetensors file: {error}") from None
+            with safe_open(path, framework="pt") as tensors:
+                self._files |= dict.fromkeys(tensors.keys(), path)
         self.directory = directory
         self._prefix = next(
             (prefix for prefix in ENCODER_PREFIXES if f"{prefix}embeddings.word_embeddings.weight" in self._files), ""
