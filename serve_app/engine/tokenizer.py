@@ -66,7 +66,7 @@ class Tokenizer:
 def _from_sentencepiece(path: Path) -> RustTokenizer:
     """XLM-R's tokenizer from its sentencepiece model, as transformers' XLMRobertaTokenizer makes it."""
     # Slow to import, and only old model directories need it.
-    from sentencepiece import sentencepiece_model_pb2  # noqa: PLC0415
+    from sentencepiece import sentencepiece_model_pb2
 
     model = sentencepiece_model_pb2.ModelProto.FromString(path.read_bytes())  # type: ignore[attr-defined]
     if len(model.pieces) <= SENTENCEPIECE_SPECIAL:
