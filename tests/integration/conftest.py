@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,14 @@ def served_model(tiny_models: dict[tuple[str, str], TinyModel]) -> TinyModel:
 
 @pytest.fixture(scope="session")
 def server(served_model: TinyModel) -> Iterator[Server]:
-    """One server with two replicas for all tests."""
-    with serve(served_model.directory, "--replicas", "2") as server:
+    """One server with two replicas for all tests, started as the README says."""
+    port = free_port()
+    command = ["make", "run", f"MODEL={served_model.directory}", f"PORT={port}", "REPLICAS=2"]
+    with running(command, f"http://127.0.0.1:{port}") as server:
         yield server
 
 
-def serve(model: Path, *options: str):
+def serve(model: Path, *options: str) -> AbstractContextManager[Server]:
     port = free_port()
     command = [str(RAYRANK), "serve", "--model", str(model), "--port", str(port), *options]
     return running(command, f"http://127.0.0.1:{port}")
