@@ -1,5 +1,6 @@
 """A linear layer in the form that this device computes fastest."""
 
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -44,6 +45,7 @@ class PackedLinear:
         return y
 
 
+@cache
 def packed_available() -> bool:
     """Whether torch's oneDNN operators are there and answer as torch itself does."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-TokenIds = NDArray[np.int32]
+from serve_app.ranking.passages import TokenIds
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,6 @@ class Weights:
             (prefix for prefix in ENCODER_PREFIXES if f"{prefix}embeddings.word_embeddings.weight" in self._files), ""
         )
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._files or self._prefix + name in self._files
-
     def get(self, name: str, *shape: int) -> torch.Tensor:
         """One tensor, float32. Raises ModelError naming the tensor when it is missing or has another shape."""
         key = self._prefix + name if self._prefix + name in self._files else name
