@@ -58,6 +58,11 @@ def packed_available() -> bool:
     return torch.allclose(found, PlainLinear(weight, bias, "gelu")(x), atol=1e-5)
 
 
+def bfloat16_available() -> bool:
+    """Whether this CPU computes matrix products in bfloat16: oneDNN's own test."""
+    return packed_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> Linear:
     """The layer for the device that its weight is on.
 

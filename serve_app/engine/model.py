@@ -13,6 +13,7 @@ from serve_app.engine.config import EncoderConfig, read_config
 from serve_app.engine.encoder import Encoder, Placement
 from serve_app.engine.files import ModelError
 from serve_app.engine.heads import Head, Rows, build_head
+from serve_app.engine.linear import bfloat16_available
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.weights import Weights
@@ -63,7 +64,7 @@ class Model:
 
 
 def choose_placement(options: EngineOptions) -> Placement:
-    """Device and precision as torch names them. Raises ModelError when the device is not there."""
+    """Device and precision as torch names them. Raises ModelError when the machine lacks what was asked for."""
     cuda = torch.cuda.is_available()
     if options.device == "cuda" and not cuda:
         raise ModelError("device: cuda was asked for, but torch finds no CUDA device")
@@ -71,6 +72,8 @@ def choose_placement(options: EngineOptions) -> Placement:
     on_gpu = device.type == "cuda"
     if options.precision == "exact" or (options.precision == "auto" and not on_gpu):
         return Placement(device, torch.float32)
+    if not on_gpu and not bfloat16_available():
+        raise ModelError("precision: fast on a CPU is bfloat16, which takes AVX-512; this CPU has none, ask for exact")
     return Placement(device, torch.float16 if on_gpu else torch.bfloat16)
 
 
