@@ -11,10 +11,10 @@ BIN := .venv/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench load clean
+.PHONY: help install run test check bench bench-load load clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 install: .venv/installed ## Create .venv with what the server needs
 
@@ -32,6 +32,9 @@ check: .venv/installed-dev ## Format, lint, types, directions of imports
 
 bench: .venv/installed-dev ## Measure what serving costs over the engine
 	$(BIN)/python loadtest/bench_serving.py
+
+bench-load: .venv/installed-dev ## Measure seconds and memory of loading a model
+	$(BIN)/python loadtest/bench_load.py
 
 load: .venv/installed-dev ## Load a server of its own and compare with targets.toml: SCENARIO=
 	$(BIN)/python loadtest/run.py $(SCENARIO)

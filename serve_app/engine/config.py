@@ -51,11 +51,15 @@ class EncoderConfig:
         return self.pad_id + 1 if self.family == "roberta" else 0
 
     @property
-    def parameters(self) -> int:
-        """Weights of the encoder in numbers, the head left out."""
+    def table_parameters(self) -> int:
+        """Numbers in the embedding tables and their norm."""
+        return (self.vocabulary + self.positions + self.segments + 2) * self.hidden
+
+    @property
+    def layer_parameters(self) -> int:
+        """Numbers in all layers; the head is left out."""
         layer = 4 * self.hidden * (self.hidden + 1) + 2 * self.hidden * self.intermediate
-        layer += self.intermediate + self.hidden + 4 * self.hidden
-        return (self.vocabulary + self.positions + self.segments + 2) * self.hidden + self.layers * layer
+        return self.layers * (layer + self.intermediate + self.hidden + 4 * self.hidden)
 
 
 def read_config(directory: Path) -> EncoderConfig:

@@ -27,10 +27,12 @@ class Placement:
 class LayerNorm:
     """Layer normalisation of the sum of a layer's input and output."""
 
-    def __init__(self, weights: Weights, name: str, config: EncoderConfig, placement: Placement) -> None:
+    def __init__(
+        self, weights: Weights, name: str, config: EncoderConfig, device: torch.device, dtype: torch.dtype
+    ) -> None:
         self._shape, self._epsilon = (config.hidden,), config.epsilon
-        self._weight = placement.move(weights.get(f"{name}.weight", config.hidden))
-        self._bias = placement.move(weights.get(f"{name}.bias", config.hidden))
+        self._weight = weights.get(f"{name}.weight", config.hidden).to(device, dtype)
+        self._bias = weights.get(f"{name}.bias", config.hidden).to(device, dtype)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return functional.layer_norm(x, self._shape, self._weight, self._bias, self._epsilon)
@@ -53,8 +55,9 @@ class Layer:
         self._attended = linear(*read("attention.output.dense", hidden, hidden))
         self._up = linear(*read("intermediate.dense", inner, hidden), "gelu")
         self._down = linear(*read("output.dense", hidden, inner))
-        self._norm_attention = LayerNorm(weights, f"{name}.attention.output.LayerNorm", config, placement)
-        self._norm_output = LayerNorm(weights, f"{name}.output.LayerNorm", config, placement)
+        device, dtype = placement.device, placement.dtype
+        self._norm_attention = LayerNorm(weights, f"{name}.attention.output.LayerNorm", config, device, dtype)
+        self._norm_output = LayerNorm(weights, f"{name}.output.LayerNorm", config, device, dtype)
 
     def __call__(self, x: torch.Tensor, attend: Attention, rows: torch.Tensor | None = None) -> torch.Tensor:
         """Hidden states behind this layer.
@@ -70,20 +73,24 @@ class Layer:
 
 
 class Embeddings:
-    """Token ids to the first layer's input: word, position and segment, added and normalised."""
+    """Token ids to the first layer's input: word, position and segment, added and normalised.
+
+    In float32 whatever the layers compute in: the tables, most of a multilingual model, then stay the mapped file, of
+    which only the rows that are read take memory, and which all replicas of a node share.
+    """
 
     def __init__(self, weights: Weights, config: EncoderConfig, placement: Placement) -> None:
         def read(name: str, rows: int) -> torch.Tensor:
-            return placement.move(weights.get(f"embeddings.{name}_embeddings.weight", rows, config.hidden))
+            return weights.get(f"embeddings.{name}_embeddings.weight", rows, config.hidden).to(placement.device)
 
-        self._config, self._device = config, placement.device
+        self._config, self._device, self._dtype = config, placement.device, placement.dtype
         self._words = read("word", config.vocabulary)
         self._positions = read("position", config.positions)
         self._segments = read("token_type", config.segments)
-        self._norm = LayerNorm(weights, "embeddings.LayerNorm", config, placement)
+        self._norm = LayerNorm(weights, "embeddings.LayerNorm", config, placement.device, torch.float32)
 
     def __call__(self, sequences: Sequences) -> torch.Tensor:
-        """Input of the first layer: (tokens, hidden)."""
+        """Input of the first layer: (tokens, hidden), in the layers' precision."""
         ids = torch.from_numpy(sequences.token_ids).to(self._device)
         lengths = torch.from_numpy(sequences.lengths).to(self._device)
         starts = lengths.cumsum(0) - lengths
@@ -95,7 +102,7 @@ class Embeddings:
             x += functional.embedding((place >= first.repeat_interleave(lengths)).int(), self._segments)
         else:
             x += self._segments[0]
-        return self._norm(x)
+        return self._norm(x).to(self._dtype)
 
     def _position_ids(
         self, ids: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor, place: torch.Tensor

@@ -82,14 +82,18 @@ def require_memory(config: EncoderConfig, placement: Placement, available: Calla
 
     available: free bytes of the device; None asks it. Raises ModelError with both numbers.
     """
-    itemsize = torch.empty(0, dtype=placement.dtype).element_size()
-    needed = config.parameters * itemsize + WORKING_BYTES
+    needed = weight_bytes(config, placement.dtype) + WORKING_BYTES
     free = available() if available else _free_bytes(placement.device)
     if needed > free:
         raise ModelError(
             f"the model needs about {needed / 2**30:.1f} GiB of {placement.device.type} memory; "
             f"{free / 2**30:.1f} GiB are free"
         )
+
+
+def weight_bytes(config: EncoderConfig, dtype: torch.dtype) -> int:
+    """Bytes of an encoder's weights: layers in this precision, embedding tables in float32."""
+    return config.table_parameters * torch.float32.itemsize + config.layer_parameters * dtype.itemsize
 
 
 def _free_bytes(device: torch.device) -> int:
