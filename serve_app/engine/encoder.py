@@ -68,8 +68,8 @@ class Layer:
         asking = x if rows is None else x[rows]
         query = self._query(asking).view(-1, *self._shape)
         key, value = self._key_value(x).view(-1, 2, *self._shape).unbind(1)
-        y = self._norm_attention(asking + self._attended(attend(query, key, value)))
-        return self._norm_output(y + self._down(self._up(y)))
+        y = self._norm_attention(self._attended.add_to(asking, attend(query, key, value)))
+        return self._norm_output(self._down.add_to(y, self._up(y)))
 
 
 class Embeddings:

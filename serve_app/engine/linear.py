@@ -14,6 +14,10 @@ class Linear(Protocol):
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
 
+    def add_to(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """The layer without its activation, added to (rows, outputs), which stays as it is."""
+        ...
+
 
 class PlainLinear:
     """The layer as torch computes it on every device."""
@@ -25,9 +29,12 @@ class PlainLinear:
         y = functional.linear(x, self._weight, self._bias)
         return functional.gelu(y) if self._gelu else y
 
+    def add_to(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, self._weight, self._bias).add_(residual)
+
 
 class PackedLinear:
-    """The layer with its weight laid out once as oneDNN wants it, activation fused.
+    """The layer with its weight laid out once as oneDNN wants it, activation or addition fused.
 
     Each row's result is the same whatever other rows there are. The operators are private to torch: `packed_available`
     says whether this build has them.
@@ -44,6 +51,10 @@ class PackedLinear:
         y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, self._activation, [], "none")
         return y
 
+    def add_to(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, residual, self._weight, self._bias, "add")
+        return y
+
 
 @cache
 def packed_available() -> bool:
@@ -52,10 +63,12 @@ def packed_available() -> bool:
         return False
     x, weight, bias = torch.ones(3, 32), torch.full((16, 32), 0.01), torch.ones(16)
     try:
-        found = PackedLinear(weight, bias, "gelu")(x)
+        packed, plain = PackedLinear(weight, bias, "gelu"), PlainLinear(weight, bias, "gelu")
+        found = packed(x), packed.add_to(torch.ones(3, 16), x)
     except (AttributeError, RuntimeError):
         return False
-    return torch.allclose(found, PlainLinear(weight, bias, "gelu")(x), atol=1e-5)
+    expected = plain(x), plain.add_to(torch.ones(3, 16), x)
+    return all(torch.allclose(*pair, atol=1e-5) for pair in zip(found, expected, strict=True))
 
 
 def bfloat16_available() -> bool:

@@ -26,6 +26,15 @@ def test_packed_gives_what_plain_gives(activation: str, count: int) -> None:
     torch.testing.assert_close(packed(rows(count)), plain(rows(count)), atol=2e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [PlainLinear, pytest.param(PackedLinear, marks=needs_packed)])
+def test_what_is_added_to_stays(kind: type[PackedLinear] | type[PlainLinear]) -> None:
+    one, x = layer(kind, "none"), rows(17)
+    residual = torch.arange(17 * 96.0).view(17, 96)
+    kept = residual.clone()
+    torch.testing.assert_close(one.add_to(residual, x), residual + one(x), atol=2e-4, rtol=1e-6)
+    assert torch.equal(residual, kept)
+
+
 @needs_packed
 @pytest.mark.parametrize("activation", ["none", "gelu"])
 @settings(max_examples=30)
