@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
+KILL_WAIT_S = 10.0
 STOP_GRACE_S = 30.0
 
 
@@ -86,10 +87,15 @@ def _stop(server: psutil.Popen, grace_s: float) -> None:
             server.poll()
             time.sleep(0.1)
     finally:  # and also when a second Ctrl-C ends the wait
-        for process in {*family, *_family(server.pid)}:
+        killed = {*family, *_family(server.pid)}
+        for process in killed:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         server.wait()
+        # On a busy machine a kill takes effect a moment after it is sent.
+        deadline = time.monotonic() + KILL_WAIT_S
+        while any(map(_runs, killed)) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def _family(leader: int) -> set[psutil.Process]:
