@@ -11,10 +11,10 @@ BIN := .venv/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-load load clean
+.PHONY: help install run test check bench bench-engine bench-load load clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: .venv/installed ## Create .venv with what the server needs
 
@@ -32,6 +32,9 @@ check: .venv/installed-dev ## Format, lint, types, directions of imports
 
 bench: .venv/installed-dev ## Measure what serving costs over the engine
 	$(BIN)/python loadtest/bench_serving.py
+
+bench-engine: .venv/installed-peers ## Measure the engine against its peers
+	$(BIN)/python loadtest/bench_engine.py
 
 bench-load: .venv/installed-dev ## Measure seconds and memory of loading a model
 	$(BIN)/python loadtest/bench_load.py
@@ -54,3 +57,7 @@ clean: ## Remove the environment and all caches
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
 	@touch .venv/installed $@
+
+.venv/installed-peers: pyproject.toml constraints.txt | .venv/installed-dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev,peers]'
+	@touch .venv/installed .venv/installed-dev $@
