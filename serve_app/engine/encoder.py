@@ -1,27 +1,14 @@
 """The packed forward pass of BERT, RoBERTa and XLM-R: sequences end to end, no padding anywhere."""
 
-from dataclasses import dataclass
-
 import torch
 from torch.nn import functional
 
 from serve_app.engine.attention import Attention, attention
 from serve_app.engine.config import EncoderConfig
-from serve_app.engine.linear import linear
+from serve_app.engine.linear import Linear
+from serve_app.engine.placement import Placement
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.weights import Weights
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where and how a model computes."""
-
-    device: torch.device
-    dtype: torch.dtype
-
-    def move(self, tensor: torch.Tensor) -> torch.Tensor:
-        """The tensor on the device, in the precision that the model computes in."""
-        return tensor.to(self.device, self.dtype)
 
 
 class LayerNorm:
@@ -42,34 +29,59 @@ class Layer:
     """One transformer layer: attention and feed-forward, each added to its input and normalised."""
 
     def __init__(self, weights: Weights, name: str, config: EncoderConfig, placement: Placement) -> None:
-        hidden, inner = config.hidden, config.intermediate
+        self._shape = (3, config.heads, config.head_size)
+        self._query_key_value = projection(weights, name, ("query", "key", "value"), config, placement)
+        self._feed_forward = FeedForward(weights, name, config, placement)
+
+    def __call__(self, x: torch.Tensor, attend: Attention) -> torch.Tensor:
+        """Hidden states behind this layer: (tokens, hidden) -> (tokens, hidden)."""
+        query, key, value = self._query_key_value(x).view(-1, *self._shape).unbind(1)
+        return self._feed_forward(x, attend(query, key, value))
+
+
+class RowsLayer:
+    """A last layer of which few rows are read: only those ask, and only those go on behind the attention."""
+
+    def __init__(self, weights: Weights, name: str, config: EncoderConfig, placement: Placement) -> None:
         self._shape = (config.heads, config.head_size)
+        self._query = projection(weights, name, ("query",), config, placement)
+        self._key_value = projection(weights, name, ("key", "value"), config, placement)
+        self._feed_forward = FeedForward(weights, name, config, placement)
 
-        def read(part: str, outputs: int, inputs: int) -> tuple[torch.Tensor, torch.Tensor]:
-            weight = weights.get(f"{name}.{part}.weight", outputs, inputs)
-            return placement.move(weight), placement.move(weights.get(f"{name}.{part}.bias", outputs))
+    def __call__(self, x: torch.Tensor, attend: Attention, rows: torch.Tensor) -> torch.Tensor:
+        """Hidden states behind this layer: x (tokens, hidden), rows int64 (rows,) -> (rows, hidden)."""
+        asking = x[rows]
+        query = self._query(asking).view(-1, *self._shape)
+        key, value = self._key_value(x).view(-1, 2, *self._shape).unbind(1)
+        return self._feed_forward(asking, attend(query, key, value))
 
-        key, value = read("attention.self.key", hidden, hidden), read("attention.self.value", hidden, hidden)
-        self._query = linear(*read("attention.self.query", hidden, hidden))
-        self._key_value = linear(torch.cat([key[0], value[0]]), torch.cat([key[1], value[1]]))
-        self._attended = linear(*read("attention.output.dense", hidden, hidden))
-        self._up = linear(*read("intermediate.dense", inner, hidden), "gelu")
-        self._down = linear(*read("output.dense", hidden, inner))
+
+class FeedForward:
+    """What follows a layer's attention."""
+
+    def __init__(self, weights: Weights, name: str, config: EncoderConfig, placement: Placement) -> None:
+        hidden, inner = config.hidden, config.intermediate
+        self._attended = placement.linear(*weights.linear(f"{name}.attention.output.dense", hidden, hidden))
+        up = weights.linear(f"{name}.intermediate.dense", inner, hidden)
+        self._up = placement.normalised_linear(f"{name}.intermediate", *up, "gelu")
+        self._down = placement.linear(*weights.linear(f"{name}.output.dense", hidden, inner))
         device, dtype = placement.device, placement.dtype
         self._norm_attention = LayerNorm(weights, f"{name}.attention.output.LayerNorm", config, device, dtype)
         self._norm_output = LayerNorm(weights, f"{name}.output.LayerNorm", config, device, dtype)
 
-    def __call__(self, x: torch.Tensor, attend: Attention, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """Hidden states behind this layer.
-
-        x: (tokens, hidden). rows: int64 (rows,), the tokens whose states are wanted; None for all.
-        Returns (rows, hidden).
-        """
-        asking = x if rows is None else x[rows]
-        query = self._query(asking).view(-1, *self._shape)
-        key, value = self._key_value(x).view(-1, 2, *self._shape).unbind(1)
-        y = self._norm_attention(self._attended.add_to(asking, attend(query, key, value)))
+    def __call__(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+        """x: the layer's input, attended: what its attention gave; each (rows, hidden), as the result."""
+        y = self._norm_attention(self._attended.add_to(x, attended))
         return self._norm_output(self._down.add_to(y, self._up(y)))
+
+
+def projection(
+    weights: Weights, name: str, parts: tuple[str, ...], config: EncoderConfig, placement: Placement
+) -> Linear:
+    """Queries, keys or values of a layer in one product: (tokens, hidden) -> (tokens, parts * hidden)."""
+    read = [weights.linear(f"{name}.attention.self.{part}", config.hidden, config.hidden) for part in parts]
+    weight, bias = (torch.cat(tensors) for tensors in zip(*read, strict=True))
+    return placement.normalised_linear(f"{name}.attention", weight, bias)
 
 
 class Embeddings:
@@ -118,27 +130,29 @@ class Embeddings:
 
 
 class Encoder:
-    """Token sequences to hidden states."""
+    """Token sequences to hidden states.
 
-    def __init__(self, weights: Weights, config: EncoderConfig, placement: Placement) -> None:
+    first_tokens: whether only each sequence's first token is wanted of the last layer.
+    """
+
+    def __init__(self, weights: Weights, config: EncoderConfig, placement: Placement, *, first_tokens: bool) -> None:
         self._placement = placement
         self._embeddings = Embeddings(weights, config, placement)
-        self._layers = [Layer(weights, f"encoder.layer.{i}", config, placement) for i in range(config.layers)]
+        names = [f"encoder.layer.{number}" for number in range(config.layers)]
+        whole = names[:-1] if first_tokens else names
+        self._layers = [Layer(weights, name, config, placement) for name in whole]
+        self._last = RowsLayer(weights, names[-1], config, placement) if first_tokens else None
 
-    def __call__(self, sequences: Sequences, *, first_tokens: bool) -> torch.Tensor:
-        """Hidden states of the last layer.
-
-        first_tokens: only each sequence's first token is wanted, (sequences, hidden); the last layer then computes
-        queries and feed-forward for those rows alone. Otherwise (tokens, hidden).
-        """
+    def __call__(self, sequences: Sequences) -> torch.Tensor:
+        """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
         lengths = sequences.lengths.tolist()
         device, dtype = self._placement.device, self._placement.dtype
         attend = attention(lengths, lengths, device, dtype)
         x = self._embeddings(sequences)
-        for layer in self._layers[:-1]:
+        for layer in self._layers:
             x = layer(x, attend)
-        if not first_tokens:
-            return self._layers[-1](x, attend)
+        if self._last is None:
+            return x
         ends = torch.from_numpy(sequences.lengths).cumsum(0)
         rows = (ends - torch.from_numpy(sequences.lengths)).to(device)
-        return self._layers[-1](x, attention(lengths, [1] * len(lengths), device, dtype), rows)
+        return self._last(x, attention(lengths, [1] * len(lengths), device, dtype), rows)

@@ -14,6 +14,10 @@ class Linear(Protocol):
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
 
+
+class ResidualLinear(Linear, Protocol):
+    """A linear layer that can add its result to its block's input as it computes it."""
+
     def add_to(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """The layer without its activation, added to (rows, outputs), which stays as it is."""
         ...
@@ -76,7 +80,7 @@ def bfloat16_available() -> bool:
     return packed_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> Linear:
+def linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> ResidualLinear:
     """The layer for the device that its weight is on.
 
     weight: (outputs, inputs). bias: (outputs,).

@@ -9,13 +9,15 @@ import numpy as np
 import psutil
 import torch
 
+from serve_app.engine.calibration import calibrate
 from serve_app.engine.config import EncoderConfig, read_config
-from serve_app.engine.encoder import Encoder, Placement
+from serve_app.engine.encoder import Encoder
 from serve_app.engine.files import ModelError
 from serve_app.engine.heads import Head, Rows, build_head
-from serve_app.engine.linear import bfloat16_available
 from serve_app.engine.options import EngineOptions
+from serve_app.engine.placement import Placement, choose_placement
 from serve_app.engine.sequences import Sequences
+from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
 
 # The activations of a step and what torch itself takes, beside the weights.
@@ -43,8 +45,11 @@ class Model:
         require_memory(config, placement)
         torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
         weights = Weights(directory, sha256)
-        encoder = Encoder(weights, config, placement)
-        return cls(config, encoder, build_head(weights, config, placement.device), placement)
+        if options.precision == "int8":
+            placement = calibrate(placement, weights, config, Tokenizer.load(directory))
+        head = build_head(weights, config, placement.device)
+        encoder = Encoder(weights, config, placement, first_tokens=head.first_tokens)
+        return cls(config, encoder, head, placement)
 
     @property
     def width(self) -> int:
@@ -56,25 +61,11 @@ class Model:
         # Neighbours of one length share an attention call.
         order = np.argsort(-sequences.lengths, kind="stable")
         with torch.inference_mode():
-            states = self._encoder(step := sequences.take(order), first_tokens=self._head.first_tokens)
+            states = self._encoder(step := sequences.take(order))
             rows = self._head(states, step).float().cpu().numpy()
         out = np.empty_like(rows)
         out[order] = rows
         return out
-
-
-def choose_placement(options: EngineOptions) -> Placement:
-    """Device and precision as torch names them. Raises ModelError when the machine lacks what was asked for."""
-    cuda = torch.cuda.is_available()
-    if options.device == "cuda" and not cuda:
-        raise ModelError("device: cuda was asked for, but torch finds no CUDA device")
-    device = torch.device("cuda" if cuda and options.device != "cpu" else "cpu")
-    on_gpu = device.type == "cuda"
-    if options.precision == "exact" or (options.precision == "auto" and not on_gpu):
-        return Placement(device, torch.float32)
-    if not on_gpu and not bfloat16_available():
-        raise ModelError("precision: fast on a CPU is bfloat16, which takes AVX-512; this CPU has none, ask for exact")
-    return Placement(device, torch.float16 if on_gpu else torch.bfloat16)
 
 
 def require_memory(config: EncoderConfig, placement: Placement, available: Callable[[], int] | None = None) -> None:
@@ -92,7 +83,7 @@ def require_memory(config: EncoderConfig, placement: Placement, available: Calla
 
 
 def weight_bytes(config: EncoderConfig, dtype: torch.dtype) -> int:
-    """Bytes of an encoder's weights: layers in this precision, embedding tables in float32."""
+    """Bytes of an encoder's weights: layers in this type, embedding tables in float32."""
     return config.table_parameters * torch.float32.itemsize + config.layer_parameters * dtype.itemsize
 
 

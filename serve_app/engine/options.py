@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "exact", "fast"]
+Precision = Literal["auto", "exact", "fast", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +12,8 @@ class EngineOptions:
     """Where and how a model computes.
 
     device: auto takes a CUDA device when there is one. precision: exact is float32, |Δ| < 1e-4 to transformers; fast is
-    float16 on CUDA and bfloat16 on CPU, as near as 16 bits go; auto is fast on CUDA and exact on CPU. threads: of the
-    CPU, None for as many as this process may run on.
+    float16 on CUDA and bfloat16 on CPU, as near as 16 bits go; int8 multiplies in 8-bit integers, on a CPU with VNNI;
+    auto is fast on CUDA and exact on CPU. threads: of the CPU, None for as many as this process may run on.
     """
 
     device: Device = "auto"

@@ -48,6 +48,10 @@ class Weights:
             raise ModelError(f"{path}: tensor {key!r} has shape {tuple(tensor.shape)}; config.json asks for {shape}")
         return tensor.float()
 
+    def linear(self, name: str, outputs: int, inputs: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weight (outputs, inputs) and bias (outputs,) of a linear layer, float32. Raises ModelError as `get` does."""
+        return self.get(f"{name}.weight", outputs, inputs), self.get(f"{name}.bias", outputs)
+
 
 def _verify(path: Path, sha256: str) -> None:
     with path.open("rb") as file:

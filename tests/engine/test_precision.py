@@ -6,8 +6,8 @@ from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate
 from serve_app.engine.files import ModelError
 from serve_app.engine.linear import bfloat16_available
-from serve_app.engine.model import choose_placement
 from serve_app.engine.options import EngineOptions
+from serve_app.engine.placement import choose_placement
 from tests.engine.loaded import Engine
 from tests.tiny_models import TinyModel, training_text
 
@@ -19,7 +19,7 @@ needs_bfloat16 = pytest.mark.skipif(not bfloat16_available(), reason="this CPU h
 
 
 def test_fast_is_refused_where_the_cpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.engine.model.bfloat16_available", lambda: False)
+    monkeypatch.setattr("serve_app.engine.placement.bfloat16_available", lambda: False)
     with pytest.raises(ModelError, match=r"precision: fast .* AVX-512"):
         choose_placement(FAST)
     assert choose_placement(EngineOptions(device="cpu", precision="auto")).dtype == torch.float32

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from serve_app.engine.config import read_config
-from serve_app.engine.encoder import Placement
 from serve_app.engine.files import ModelError
 from serve_app.engine.model import Model, require_memory
 from serve_app.engine.options import EngineOptions
+from serve_app.engine.placement import Placement
 from serve_app.engine.scoring import input_format
 from serve_app.engine.tokenizer import Tokenizer
 from tests.tiny_models import TinyModel

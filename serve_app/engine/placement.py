@@ -1,0 +1,85 @@
+"""Where a model computes, and in which types of numbers."""
+
+from collections.abc import Mapping
+
+import torch
+
+from serve_app.engine.files import ModelError
+from serve_app.engine.linear import Activation, Linear, ResidualLinear, bfloat16_available, linear
+from serve_app.engine.options import EngineOptions
+from serve_app.engine.quantised import QuantisedLinear, int8_available
+
+
+class Placement:
+    """A device, and the type of hidden states and products on it."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.device, self.dtype = device, dtype
+
+    def linear(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> ResidualLinear:
+        """A linear layer.
+
+        weight: float32 (outputs, inputs). bias: float32 (outputs,).
+        """
+        return linear(weight.to(self.device, self.dtype), bias.to(self.device, self.dtype), activation)
+
+    def normalised_linear(
+        self,
+        source: str,  # noqa: ARG002 - of those that tell inputs apart
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        activation: Activation = "none",
+    ) -> Linear:
+        """A linear layer whose inputs a norm has brought to one scale: such a layer loses least in int8.
+
+        source: name of its input.
+        """
+        return self.linear(weight, bias, activation)
+
+
+class Int8Placement(Placement):
+    """A placement whose normalised layers compute in int8.
+
+    ranges: largest magnitude of each channel of their inputs, float32 (inputs,), by the inputs' names.
+    """
+
+    def __init__(self, device: torch.device, dtype: torch.dtype, ranges: Mapping[str, torch.Tensor]) -> None:
+        super().__init__(device, dtype)
+        self._ranges = ranges
+
+    def normalised_linear(
+        self, source: str, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none"
+    ) -> Linear:
+        return QuantisedLinear(weight, bias, activation, self.dtype, self._ranges[source])
+
+
+def choose_placement(options: EngineOptions) -> Placement:
+    """Device and type for what was asked; for int8, what it leaves in a larger type.
+
+    Raises ModelError when the machine lacks it.
+    """
+    cuda = torch.cuda.is_available()
+    if options.device == "cuda" and not cuda:
+        raise ModelError("device: cuda was asked for, but torch finds no CUDA device")
+    on_gpu = cuda and options.device != "cpu"
+    device = torch.device("cuda" if on_gpu else "cpu")
+    precision = options.precision
+    if precision == "auto":
+        precision = "fast" if on_gpu else "exact"
+    match precision:
+        case "exact":
+            return Placement(device, torch.float32)
+        case "fast" if on_gpu:
+            return Placement(device, torch.float16)
+        case "fast" if bfloat16_available():
+            return Placement(device, torch.bfloat16)
+        case "fast":
+            raise ModelError(
+                "precision: fast on a CPU is bfloat16, which takes AVX-512; this CPU has none, ask for exact"
+            )
+        case "int8" if on_gpu:
+            raise ModelError("precision: int8 is for CPUs; on CUDA ask for fast, which is float16")
+        case "int8" if int8_available():
+            return Placement(device, torch.bfloat16 if bfloat16_available() else torch.float32)
+        case "int8":
+            raise ModelError("precision: int8 takes a CPU with VNNI; this CPU has none, ask for exact")
