@@ -9,12 +9,14 @@ from serve_app.engine.config import EncoderConfig
 from serve_app.engine.encoder import Encoder
 from serve_app.engine.linear import Activation, Linear
 from serve_app.engine.placement import Int8Placement, Placement
-from serve_app.engine.scoring import input_format
+from serve_app.engine.scoring import input_format, shard_sequences
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
+from serve_app.ranking.passages import cut_passages, cut_query
+from serve_app.ranking.shards import cut_shards
 
-SEQUENCES, TOKENS = 16, 128
+QUERY_TOKENS, DOCUMENTS, DOCUMENT_TOKENS = 24, 16, 100
 
 
 class ObservedPlacement(Placement):
@@ -53,25 +55,10 @@ def calibrate(placement: Placement, weights: Weights, config: EncoderConfig, tok
 
 
 def _random_sequences(config: EncoderConfig, tokenizer: Tokenizer) -> Sequences:
-    """Sequences of random tokens, framed as the model reads them: its special tokens have the widest channels."""
+    """A query and documents of random tokens as the model reads them: its special tokens have the widest channels."""
     chance = np.random.default_rng(0)
     form = input_format(tokenizer, config)
-    length = min(TOKENS, form.max_tokens) - form.special_tokens
-    texts = chance.integers(0, tokenizer.vocabulary, (SEQUENCES, length), dtype=np.int32)
-    if not form.reads_pairs:
-        lengths = np.full(SEQUENCES, length, dtype=np.int32)
-        return Sequences.wrap(form.opening, texts.ravel(), lengths, form.closing, pair=False)
-    query = length // 4
-    lengths = np.full(1, length - query, dtype=np.int32)
-    return Sequences.concatenate(
-        [
-            Sequences.wrap(
-                np.concatenate([form.opening, text[:query], form.between]),
-                text[query:],
-                lengths,
-                form.closing,
-                pair=True,
-            )
-            for text in texts
-        ]
-    )
+    query = cut_query(chance.integers(0, tokenizer.vocabulary, QUERY_TOKENS, dtype=np.int32), form)
+    documents = chance.integers(0, tokenizer.vocabulary, (DOCUMENTS, DOCUMENT_TOKENS), dtype=np.int32)
+    [(shard, _)] = cut_shards(cut_passages(query, list(documents), form), 1)
+    return shard_sequences(shard)

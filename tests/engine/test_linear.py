@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.engine.linear import Linear, PackedLinear, PlainLinear, linear, packed_available
+from serve_app.engine.linear import Linear, PackedLinear, PlainLinear, fastest, linear, packed_available
 
 needs_packed = pytest.mark.skipif(not packed_available(), reason="this build of torch has no packed linear")
 
@@ -46,6 +46,18 @@ def test_a_packed_row_is_the_same_to_the_last_bit_whatever_other_rows_there_are(
     first = data.draw(st.integers(0, count - 1))
     last = data.draw(st.integers(first + 1, count))
     assert torch.equal(packed(x[first:last].contiguous()), packed(x)[first:last])
+
+
+@needs_packed
+@pytest.mark.parametrize(("plain_s", "form"), [(0.5, PlainLinear), (0.99, PackedLinear), (2.0, PackedLinear)])
+def test_the_form_that_was_measured_to_be_clearly_faster_is_taken(
+    monkeypatch: pytest.MonkeyPatch, plain_s: float, form: type[Linear]
+) -> None:
+    monkeypatch.setattr(
+        "serve_app.engine.linear._seconds", lambda layer, x: plain_s if isinstance(layer, PlainLinear) else 1.0
+    )
+    assert fastest.__wrapped__(96, 64, torch.float32, "none") is form
+    assert fastest.__wrapped__(96, 64, torch.bfloat16, "none") is PackedLinear
 
 
 def test_gelu_is_the_exact_form() -> None:

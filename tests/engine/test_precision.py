@@ -8,14 +8,24 @@ from serve_app.engine.files import ModelError
 from serve_app.engine.linear import bfloat16_available
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.placement import choose_placement
+from serve_app.engine.quantised import int8_available
+from tests.conftest import FAMILIES
 from tests.engine.loaded import Engine
 from tests.tiny_models import TinyModel, training_text
 
 FAST = EngineOptions(device="cpu", precision="fast")
+INT8 = EngineOptions(device="cpu", precision="int8")
 EXACT = EngineOptions(device="cpu", precision="exact")
 QUERY, *DOCUMENTS = training_text()[:101]
 
 needs_bfloat16 = pytest.mark.skipif(not bfloat16_available(), reason="this CPU has no bfloat16 products")
+needs_int8 = pytest.mark.skipif(not int8_available(), reason="this CPU has no int8 products")
+# How far each precision may move a cosine of the embedded model, and a logit of weights so large that they magnify
+# the rounding: logits reach 15, where bfloat16 steps by 0.06.
+BOUNDS = [
+    pytest.param(FAST, 0.01, 0.1, marks=needs_bfloat16, id="fast"),
+    pytest.param(INT8, 0.04, 0.5, marks=needs_int8, id="int8"),
+]
 
 
 def test_fast_is_refused_where_the_cpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,27 +35,41 @@ def test_fast_is_refused_where_the_cpu_has_no_bfloat16(monkeypatch: pytest.Monke
     assert choose_placement(EngineOptions(device="cpu", precision="auto")).dtype == torch.float32
 
 
-@needs_bfloat16
-def test_fast_cosines_of_the_embedded_model_are_within_a_hundredth() -> None:
+def test_int8_is_refused_where_the_cpu_has_no_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve_app.engine.placement.int8_available", lambda: False)
+    with pytest.raises(ModelError, match=r"precision: int8 takes a CPU with VNNI"):
+        choose_placement(INT8)
+
+
+@pytest.fixture(scope="module")
+def embedded() -> TinyModel:
     card = load_catalog().find("embedded")
     assert card is not None
-    embedded = TinyModel(locate(card.source), "bert", "embedding")
-    fast, exact = (Engine(embedded, options).scores(QUERY, DOCUMENTS[:12]) for options in (FAST, EXACT))
-    np.testing.assert_allclose(fast, exact, atol=1e-2, rtol=0)
+    return TinyModel(locate(card.source), "bert", "embedding")
 
 
-@needs_bfloat16
-@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta"])
-def test_fast_logits_are_near_the_exact_ones(tiny_models: dict[tuple[str, str], TinyModel], family: str) -> None:
+@pytest.mark.parametrize(("options", "cosine", "logit"), BOUNDS)
+def test_cosines_of_the_embedded_model_keep_to_the_precisions_bound(
+    embedded: TinyModel, options: EngineOptions, cosine: float, logit: float
+) -> None:
+    found, exact = (Engine(embedded, each).scores(QUERY, DOCUMENTS[:40]) for each in (options, EXACT))
+    np.testing.assert_allclose(found, exact, atol=cosine, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("options", "cosine", "logit"), BOUNDS)
+def test_logits_keep_to_the_precisions_bound(
+    tiny_models: dict[tuple[str, str], TinyModel], family: str, options: EngineOptions, cosine: float, logit: float
+) -> None:
     tiny = tiny_models[family, "classification"]
-    fast, exact = (Engine(tiny, options).scores(QUERY, DOCUMENTS) for options in (FAST, EXACT))
-    # Weights this large magnify the rounding: bfloat16 steps by 0.03 where logits are above 4.
-    np.testing.assert_allclose(fast, exact, atol=0.1, rtol=0)
+    found, exact = (Engine(tiny, each).scores(QUERY, DOCUMENTS) for each in (options, EXACT))
+    np.testing.assert_allclose(found, exact, atol=logit, rtol=0)
+    assert len(set(found.tolist())) == len(set(exact.tolist()))
 
 
-@needs_bfloat16
-@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta"])
-def test_fast_tells_documents_apart(tiny_models: dict[tuple[str, str], TinyModel], family: str) -> None:
-    tiny = tiny_models[family, "classification"]
-    fast, exact = (Engine(tiny, options).scores(QUERY, DOCUMENTS) for options in (FAST, EXACT))
-    assert len(set(fast.tolist())) == len(set(exact.tolist()))
+@needs_int8
+def test_an_int8_score_does_not_depend_on_the_other_documents(embedded: TinyModel) -> None:
+    engine = Engine(embedded, INT8)
+    alone = [engine.scores(QUERY, [text])[0] for text in DOCUMENTS[:8]]
+    # What is left in bfloat16 rounds differently with the number of rows.
+    np.testing.assert_allclose(engine.scores(QUERY, DOCUMENTS[:8]), alone, atol=2e-3, rtol=0)
