@@ -4,6 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 MODEL ?= sentence-transformers/all-MiniLM-L6-v2
 REPLICAS ?= 1
+PRECISION ?= auto
 SCENARIO ?= steady
 BIN := .venv/bin
 
@@ -18,8 +19,8 @@ help: ## List the targets
 
 install: .venv/installed ## Create .venv with what the server needs
 
-run: .venv/installed ## Serve a model here until Ctrl-C: PORT=, HOST=, MODEL=, REPLICAS=
-	@exec $(BIN)/rayrank serve --host $(HOST) --port $(PORT) --model "$(MODEL)" --replicas $(REPLICAS)
+run: .venv/installed ## Serve a model here until Ctrl-C: PORT=, HOST=, MODEL=, REPLICAS=, PRECISION=
+	@exec $(BIN)/rayrank serve --host $(HOST) --port $(PORT) --model "$(MODEL)" --replicas $(REPLICAS) --precision $(PRECISION)
 
 test: .venv/installed-dev check ## Check the code and run every test
 	$(BIN)/python -m pytest

@@ -17,6 +17,7 @@ from serve_app.api.dialects.native import shortest
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
+from serve_app.engine.options import EngineOptions, Precision
 from serve_app.ingress import Ingress, default_ingress
 from serve_app.ranking.request import Document, Ranking, RerankRequest
 from serve_app.ranking.user_error import UserError
@@ -30,6 +31,10 @@ notices = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="Card id or alias, a model directory, or a hub id.", show_default=True)
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(help="exact: float32; fast: 16 bits; int8: on CPUs with VNNI; auto: fast on CUDA, exact elsewhere."),
 ]
 
 
@@ -59,10 +64,12 @@ def root(
 
 @app.command()
 def serve(
+    *,
     model: ModelOption = EMBEDDED_MODEL,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     replicas: Annotated[int, typer.Option(min=1, help="Processes that score.")] = 1,
+    precision: PrecisionOption = "auto",
     ingress: Annotated[
         Ingress | None, typer.Option(help="The way in: HAProxy is faster and the default where it is installed.")
     ] = None,
@@ -70,7 +77,7 @@ def serve(
     """Serve a model over HTTP on this machine until Ctrl-C, on a Ray cluster of its own."""
     from serve_app.cluster import Address, serve_locally  # slow to import
 
-    settings = Settings(models=(ModelSettings(name=model, replicas=replicas),))
+    settings = Settings(models=(ModelSettings(name=model, replicas=replicas, precision=precision),))
     serve_locally(settings, Address(host, port), ingress or default_ingress(), notices)
 
 
@@ -97,7 +104,9 @@ def models(
 def rank(
     query: Annotated[str, typer.Argument(help="What to rank by.")],
     file: Annotated[Path, typer.Argument(help="Documents: one a line, or JSONL with a text; - for standard input.")],
+    *,
     model: ModelOption = EMBEDDED_MODEL,
+    precision: PrecisionOption = "auto",
     top: Annotated[int | None, typer.Option("--top", "-n", min=1, help="Show only the best so many.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The model's own scores in place of 0 to 1.")] = False,
 ) -> None:
@@ -107,7 +116,7 @@ def rank(
     documents = read_documents(file)
     card = resolve(model, load_catalog())
     request = RerankRequest(card.id, query, documents, top_n=top, raw_scores=raw)
-    ranking = asyncio.run(_rank(card, request))
+    ranking = asyncio.run(_rank(card, EngineOptions(precision=precision), request))
     if sys.stdout.isatty():
         table = Table("score", "index", "document", box=None)
         for result in ranking.results:
@@ -122,14 +131,14 @@ def rank(
         typer.echo(json.dumps(line | dict(document.source or {"text": document.text}), ensure_ascii=False))
 
 
-async def _rank(card: Card, request: RerankRequest) -> Ranking:
+async def _rank(card: Card, engine: EngineOptions, request: RerankRequest) -> Ranking:
     # Torch takes seconds to import.
     from serve_app.serving.inprocess import load_reranker
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notices, transient=True) as progress:
         task = progress.add_task(f"loading {card.id}", total=None)
-        reranker = load_reranker(card, scored=lambda passages: progress.advance(task, passages))
+        reranker = load_reranker(card, engine, scored=lambda passages: progress.advance(task, passages))
         distinct = len({document.text for document in request.documents})
         progress.update(task, description="scoring", total=distinct, completed=0)
         return await reranker.rank(request, timeout_s=DAY_S)

@@ -29,9 +29,10 @@ class ModelSettings(BaseModel):
     cpus: Annotated[float, Field(gt=0, description="CPU cores that Ray reserves for a replica.")] = 1.0
     gpus: Annotated[float, Field(ge=0, description="GPUs, or a part of one, that Ray reserves for a replica.")] = 0.0
     device: Annotated[Device, Field(description="auto takes CUDA where it is.")] = "auto"
-    precision: Annotated[Precision, Field(description="exact: float32; fast: 16 bits; auto: fast on CUDA alone.")] = (
-        "auto"
-    )
+    precision: Annotated[
+        Precision,
+        Field(description="exact: float32; fast: 16 bits; int8: on CPUs with VNNI; auto: fast on CUDA alone."),
+    ] = "auto"
     threads: Annotated[
         Positive | None, Field(description="CPU threads a replica; the node's cores shared out when left out.")
     ] = None
