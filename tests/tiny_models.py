@@ -4,23 +4,25 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import sentencepiece
 import torch
 from tokenizers import ByteLevelBPETokenizer
 from tokenizers.implementations import BertWordPieceTokenizer
-from tokenizers.processors import BertProcessing, RobertaProcessing
+from tokenizers.processors import BertProcessing, PostProcessor, RobertaProcessing
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     BertConfig,
+    ModernBertConfig,
     PretrainedConfig,
     RobertaConfig,
     XLMRobertaConfig,
 )
 
 HIDDEN = 64
-POSITIONS = 130  # of RoBERTa's kind, two are kept free: 128 usable
+TOKENS = 128  # of the longest sequence
 PASSAGES = Path(__file__).parents[1] / "loadtest" / "corpus" / "passages.jsonl"
 # So that more than English has pieces of its own.
 LINES = [
@@ -33,35 +35,40 @@ LINES = [
 
 @dataclass(frozen=True)
 class TinyModel:
-    """A model directory. family: bert, roberta or xlm-roberta. head: classification or embedding."""
+    """A model directory. family: bert, roberta, xlm-roberta or modernbert. head: classification or embedding."""
 
     directory: Path
     family: str
     head: str
 
 
-def make_tiny_model(directory: Path, family: str, head: str) -> TinyModel:
-    """A model of about 100,000 weights whose scores spread as widely as a trained one's."""
+def make_tiny_model(directory: Path, family: str, head: str, **options: Any) -> TinyModel:
+    """A model of about 100,000 weights whose scores spread as widely as a trained one's. options: of its config."""
     directory.mkdir(parents=True)
     with NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as text:
         text.writelines(f"{line}\n" for line in training_text())
         text.flush()
         vocabulary = _TOKENIZERS[family](directory, text.name)
-    config = _CONFIGS[family](
-        vocab_size=vocabulary,
-        hidden_size=HIDDEN,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=4 * HIDDEN,
-        max_position_embeddings=POSITIONS if family != "bert" else 128,
-        type_vocab_size=2 if family == "bert" else 1,
-        num_labels=1,
+    kind, family_options = _CONFIGS[family]
+    shape = {
+        "vocab_size": vocabulary,
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 4 * HIDDEN,
+        "num_labels": 1,
         # Larger than the usual 0.02: attention then depends on content, and scores differ.
-        initializer_range=0.25,
-    )
+        "initializer_range": 0.25,
+    }
+    config = kind(**shape | family_options | options)
     torch.manual_seed(7)
-    kind = AutoModelForSequenceClassification if head == "classification" else AutoModel
-    kind.from_config(config).eval().save_pretrained(directory)
+    auto = AutoModelForSequenceClassification if head == "classification" else AutoModel
+    model = auto.from_config(config).eval()
+    for parameter in model.parameters():
+        if parameter.ndim == 1:
+            # Biases begin as zeros and norms as ones: nobody would notice that they are not read.
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    model.save_pretrained(directory)
     return TinyModel(directory, family, head)
 
 
@@ -70,10 +77,16 @@ def training_text() -> list[str]:
     return [json.loads(line)["text"] for line in PASSAGES.read_text().splitlines()] + LINES * 20
 
 
-_CONFIGS: dict[str, type[PretrainedConfig]] = {
-    "bert": BertConfig,
-    "roberta": RobertaConfig,
-    "xlm-roberta": XLMRobertaConfig,
+_CONFIGS: dict[str, tuple[type[PretrainedConfig], dict[str, Any]]] = {
+    "bert": (BertConfig, {"max_position_embeddings": TOKENS, "type_vocab_size": 2}),
+    # Two positions are kept free.
+    "roberta": (RobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
+    "xlm-roberta": (XLMRobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
+    # A window much narrower than the sequences, as where texts are long.
+    "modernbert": (
+        ModernBertConfig,
+        {"max_position_embeddings": TOKENS, "local_attention": 16, "classifier_pooling": "mean", "pad_token_id": 3},
+    ),
 }
 
 
@@ -88,10 +101,19 @@ def _wordpiece(directory: Path, text: str) -> int:
 
 
 def _byte_level(directory: Path, text: str) -> int:
-    tokenizer = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    return _byte_pairs(directory, text, special, RobertaProcessing(("</s>", 2), ("<s>", 0)))
+
+
+def _byte_level_framed_as_bert(directory: Path, text: str) -> int:
+    special = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
+    return _byte_pairs(directory, text, special, BertProcessing(("[SEP]", 2), ("[CLS]", 1)))
+
+
+def _byte_pairs(directory: Path, text: str, special: list[str], frame: PostProcessor) -> int:
+    tokenizer = ByteLevelBPETokenizer()
     tokenizer.train([text], vocab_size=500, show_progress=False, special_tokens=special)
-    tokenizer.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer.post_processor = frame
     tokenizer.save(str(directory / "tokenizer.json"))
     return tokenizer.get_vocab_size()
 
@@ -112,4 +134,9 @@ def _sentencepiece(directory: Path, text: str) -> int:
     return pieces + 2
 
 
-_TOKENIZERS = {"bert": _wordpiece, "roberta": _byte_level, "xlm-roberta": _sentencepiece}
+_TOKENIZERS = {
+    "bert": _wordpiece,
+    "roberta": _byte_level,
+    "xlm-roberta": _sentencepiece,
+    "modernbert": _byte_level_framed_as_bert,
+}

@@ -7,6 +7,8 @@ import torch
 from torch.nn import functional
 from torch.nn.attention.varlen import varlen_attn
 
+from serve_app.engine.window import WindowAttention
+
 
 class Attention(Protocol):
     """One step's attention.
@@ -47,24 +49,35 @@ class SequenceAttention:
 class VarlenAttention:
     """Attention by torch's variable-length kernel: CUDA, float16 or bfloat16."""
 
-    def __init__(self, lengths: list[int], row_lengths: list[int], device: torch.device) -> None:
+    def __init__(
+        self, lengths: list[int], row_lengths: list[int], device: torch.device, window: int | None = None
+    ) -> None:
         def bounds(counts: list[int]) -> torch.Tensor:
             return torch.tensor([0, *counts]).cumsum(0, dtype=torch.int32).to(device, non_blocking=True)
 
         self._row_bounds, self._token_bounds = bounds(row_lengths), bounds(lengths)
         self._most_rows, self._most_tokens = max(row_lengths), max(lengths)
+        self._window = (-1, -1) if window is None else (window, window)
 
     def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        out = varlen_attn(query, key, value, self._row_bounds, self._token_bounds, self._most_rows, self._most_tokens)
+        bounds = self._row_bounds, self._token_bounds, self._most_rows, self._most_tokens
+        out = varlen_attn(query, key, value, *bounds, window_size=self._window)
         assert isinstance(out, torch.Tensor)
         return out.flatten(1)
 
 
-def attention(lengths: list[int], row_lengths: list[int], device: torch.device, dtype: torch.dtype) -> Attention:
+def attention(
+    lengths: list[int], row_lengths: list[int], device: torch.device, dtype: torch.dtype, window: int | None = None
+) -> Attention:
     """The attention of one step on this device.
 
-    lengths: tokens of each sequence. row_lengths: how many of them ask (all, or the first alone).
+    lengths: tokens of each sequence. row_lengths: how many of them ask (all, or the first alone). window: how many
+    tokens to either side each one attends to, None for the whole sequence; with a window, all must ask.
     """
+    # The kernel counts a window from a sequence's end: right only where every token asks.
+    assert window is None or row_lengths == lengths
     if device.type == "cuda" and dtype in {torch.float16, torch.bfloat16}:
-        return VarlenAttention(lengths, row_lengths, device)
+        return VarlenAttention(lengths, row_lengths, device, window)
+    if window is not None and max(lengths) > window + 1:
+        return WindowAttention(lengths, window, device)
     return SequenceAttention(lengths, row_lengths)

@@ -5,8 +5,8 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from serve_app.engine.config import EncoderConfig
-from serve_app.engine.encoder import Encoder
+from serve_app.engine.config import AnyConfig
+from serve_app.engine.families import build_encoder
 from serve_app.engine.linear import Activation, Linear
 from serve_app.engine.placement import Int8Placement, Placement
 from serve_app.engine.scoring import input_format, shard_sequences
@@ -41,7 +41,7 @@ class _ObservedLinear:
         return self._layer(x)
 
 
-def calibrate(placement: Placement, weights: Weights, config: EncoderConfig, tokenizer: Tokenizer) -> Int8Placement:
+def calibrate(placement: Placement, weights: Weights, config: AnyConfig, tokenizer: Tokenizer) -> Int8Placement:
     """A placement for int8, its ranges taken from a step of random tokens.
 
     Random tokens do: which channels are wide, and how wide, is the model's more than the text's. On the embedded model
@@ -50,11 +50,11 @@ def calibrate(placement: Placement, weights: Weights, config: EncoderConfig, tok
     """
     observed = ObservedPlacement()
     with torch.inference_mode():
-        Encoder(weights, config, observed, first_tokens=False)(_random_sequences(config, tokenizer))
+        build_encoder(weights, config, observed, first_tokens=False)(_random_sequences(config, tokenizer))
     return Int8Placement(placement.device, placement.dtype, dict(observed.ranges))
 
 
-def _random_sequences(config: EncoderConfig, tokenizer: Tokenizer) -> Sequences:
+def _random_sequences(config: AnyConfig, tokenizer: Tokenizer) -> Sequences:
     """A query and documents of random tokens as the model reads them: its special tokens have the widest channels."""
     chance = np.random.default_rng(0)
     form = input_format(tokenizer, config)

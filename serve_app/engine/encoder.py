@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from serve_app.engine.attention import Attention, attention
-from serve_app.engine.config import EncoderConfig
+from serve_app.engine.config import BertConfig, EncoderConfig
 from serve_app.engine.linear import Linear
 from serve_app.engine.placement import Placement
 from serve_app.engine.sequences import Sequences
@@ -12,14 +12,21 @@ from serve_app.engine.weights import Weights
 
 
 class LayerNorm:
-    """Layer normalisation of the sum of a layer's input and output."""
+    """Layer normalisation. bias: whether it has one."""
 
     def __init__(
-        self, weights: Weights, name: str, config: EncoderConfig, device: torch.device, dtype: torch.dtype
+        self,
+        weights: Weights,
+        name: str,
+        config: EncoderConfig,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        bias: bool = True,
     ) -> None:
         self._shape, self._epsilon = (config.hidden,), config.epsilon
         self._weight = weights.get(f"{name}.weight", config.hidden).to(device, dtype)
-        self._bias = weights.get(f"{name}.bias", config.hidden).to(device, dtype)
+        self._bias = weights.get(f"{name}.bias", config.hidden).to(device, dtype) if bias else None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return functional.layer_norm(x, self._shape, self._weight, self._bias, self._epsilon)
@@ -91,7 +98,7 @@ class Embeddings:
     which only the rows that are read take memory, and which all replicas of a node share.
     """
 
-    def __init__(self, weights: Weights, config: EncoderConfig, placement: Placement) -> None:
+    def __init__(self, weights: Weights, config: BertConfig, placement: Placement) -> None:
         def read(name: str, rows: int) -> torch.Tensor:
             return weights.get(f"embeddings.{name}_embeddings.weight", rows, config.hidden).to(placement.device)
 
@@ -129,13 +136,13 @@ class Embeddings:
         return self._config.pad_id + (seen - before.repeat_interleave(lengths)) * counts
 
 
-class Encoder:
+class BertEncoder:
     """Token sequences to hidden states.
 
     first_tokens: whether only each sequence's first token is wanted of the last layer.
     """
 
-    def __init__(self, weights: Weights, config: EncoderConfig, placement: Placement, *, first_tokens: bool) -> None:
+    def __init__(self, weights: Weights, config: BertConfig, placement: Placement, *, first_tokens: bool) -> None:
         self._placement = placement
         self._embeddings = Embeddings(weights, config, placement)
         names = [f"encoder.layer.{number}" for number in range(config.layers)]

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from serve_app.engine.config import EncoderConfig
+from serve_app.engine.config import BertConfig, EncoderConfig
+from serve_app.engine.linear import Activation, Linear, steady_linear
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.weights import Weights
 
@@ -38,20 +39,17 @@ class ClassificationHead:
     first_tokens = True
     width = 1
 
-    def __init__(self, weights: Weights, config: EncoderConfig, device: torch.device) -> None:
+    def __init__(self, weights: Weights, config: BertConfig, device: torch.device) -> None:
         dense, out = (
             ("classifier.dense", "classifier.out_proj")
             if config.family == "roberta"
             else ("pooler.dense", "classifier")
         )
-        self._dense = weights.get(f"{dense}.weight", config.hidden, config.hidden).to(device)
-        self._dense_bias = weights.get(f"{dense}.bias", config.hidden).to(device)
-        self._out = weights.get(f"{out}.weight", 1, config.hidden).to(device)
-        self._out_bias = weights.get(f"{out}.bias", 1).to(device)
+        self._dense = exact_linear(weights, dense, config.hidden, config.hidden, device)
+        self._out = exact_linear(weights, out, 1, config.hidden, device)
 
     def __call__(self, states: torch.Tensor, sequences: Sequences) -> torch.Tensor:  # noqa: ARG002
-        pooled = torch.tanh(functional.linear(states.float(), self._dense, self._dense_bias))
-        return functional.linear(pooled, self._out, self._out_bias)
+        return self._out(torch.tanh(self._dense(states.float())))
 
 
 class EmbeddingHead:
@@ -62,18 +60,29 @@ class EmbeddingHead:
         self.width = config.hidden
 
     def __call__(self, states: torch.Tensor, sequences: Sequences) -> torch.Tensor:
-        pooled = states.float()
-        if not self.first_tokens:
-            lengths = torch.from_numpy(sequences.lengths).to(states.device)
-            pooled = torch.segment_reduce(pooled, "mean", lengths=lengths.long(), axis=0)
+        pooled = states.float() if self.first_tokens else means(states, sequences)
         return functional.normalize(pooled, dim=1)
 
 
-def build_head(weights: Weights, config: EncoderConfig, device: torch.device) -> Head:
-    """The head that config.json names."""
-    if config.head == "classification":
-        return ClassificationHead(weights, config, device)
-    return EmbeddingHead(config)
+def exact_linear(
+    weights: Weights,
+    name: str,
+    outputs: int,
+    inputs: int,
+    device: torch.device,
+    *,
+    activation: Activation = "none",
+    bias: bool = True,
+) -> Linear:
+    """A head's linear layer: in float32, and on CPU with the same row for a sequence whatever other ones there are."""
+    weight, shift = weights.linear(name, outputs, inputs, bias=bias)
+    return steady_linear(weight.to(device), shift.to(device), activation)
+
+
+def means(states: torch.Tensor, sequences: Sequences) -> torch.Tensor:
+    """The mean state of each sequence: float32 (sequences, hidden), from (tokens, hidden)."""
+    lengths = torch.from_numpy(sequences.lengths).to(states.device)
+    return torch.segment_reduce(states.float(), "mean", lengths=lengths.long(), axis=0)
 
 
 def cosines(vectors: Rows) -> Rows:

@@ -94,6 +94,12 @@ def linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "n
     return PlainLinear(weight, bias, activation)
 
 
+def steady_linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> Linear:
+    """The layer in the form whose rows do not depend on each other, to the last bit, where there is one."""
+    packed = weight.device.type == "cpu" and packed_available()
+    return (PackedLinear if packed else PlainLinear)(weight, bias, activation)
+
+
 @cache
 def fastest(outputs: int, inputs: int, dtype: torch.dtype, activation: Activation) -> type[PackedLinear | PlainLinear]:
     """The faster form of a layer of this shape on this CPU, measured once in a process.

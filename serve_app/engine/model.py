@@ -11,9 +11,9 @@ import torch
 
 from serve_app.engine.calibration import calibrate
 from serve_app.engine.config import EncoderConfig, read_config
-from serve_app.engine.encoder import Encoder
+from serve_app.engine.families import Encoder, build_encoder, build_head
 from serve_app.engine.files import ModelError
-from serve_app.engine.heads import Head, Rows, build_head
+from serve_app.engine.heads import Head, Rows
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.placement import Placement, choose_placement
 from serve_app.engine.sequences import Sequences
@@ -48,7 +48,7 @@ class Model:
         if options.precision == "int8":
             placement = calibrate(placement, weights, config, Tokenizer.load(directory))
         head = build_head(weights, config, placement.device)
-        encoder = Encoder(weights, config, placement, first_tokens=head.first_tokens)
+        encoder = build_encoder(weights, config, placement, first_tokens=head.first_tokens)
         return cls(config, encoder, head, placement)
 
     @property
@@ -57,7 +57,14 @@ class Model:
         return self._head.width
 
     def __call__(self, sequences: Sequences) -> Rows:
-        """One row a sequence: float32 (sequences, width), in the order given."""
+        """One row a sequence: float32 (sequences, width), in the order given.
+
+        Raises ValueError when a sequence is longer than the model reads: on CUDA a position that has no embedding
+        would end the process.
+        """
+        longest = int(sequences.lengths.max())
+        if longest > self.config.max_tokens:
+            raise ValueError(f"a sequence has {longest:,} tokens; the model reads at most {self.config.max_tokens:,}")
         # Neighbours of one length share an attention call.
         order = np.argsort(-sequences.lengths, kind="stable")
         with torch.inference_mode():

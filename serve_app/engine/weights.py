@@ -9,14 +9,14 @@ from safetensors import safe_open
 from serve_app.engine.files import ModelError, weight_files
 
 # What a checkpoint of a head puts before the names of its encoder.
-ENCODER_PREFIXES = ("roberta.", "bert.", "")
+ENCODER_PREFIXES = ("roberta.", "bert.", "model.", "")
 
 
 class Weights:
     """Tensors by name, read when asked for, as float32.
 
-    Names are those of the encoder in transformers, without the prefix that a head adds (`roberta.`, `bert.`); a head's
-    own tensors keep theirs (`classifier.…`).
+    Names are those of the encoder in transformers, without the prefix that a head adds (`roberta.`, `bert.`, `model.`);
+    a head's own tensors keep theirs (`classifier.…`).
     """
 
     def __init__(self, directory: Path, sha256: str | None = None) -> None:
@@ -33,7 +33,9 @@ class Weights:
                 self._files |= dict.fromkeys(tensors.keys(), path)
         self.directory = directory
         self._prefix = next(
-            (prefix for prefix in ENCODER_PREFIXES if f"{prefix}embeddings.word_embeddings.weight" in self._files), ""
+            prefix
+            for prefix in ENCODER_PREFIXES
+            if not prefix or any(name.startswith(f"{prefix}embeddings.") for name in self._files)
         )
 
     def get(self, name: str, *shape: int) -> torch.Tensor:
@@ -48,9 +50,13 @@ class Weights:
             raise ModelError(f"{path}: tensor {key!r} has shape {tuple(tensor.shape)}; config.json asks for {shape}")
         return tensor.float()
 
-    def linear(self, name: str, outputs: int, inputs: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weight (outputs, inputs) and bias (outputs,) of a linear layer, float32. Raises ModelError as `get` does."""
-        return self.get(f"{name}.weight", outputs, inputs), self.get(f"{name}.bias", outputs)
+    def linear(self, name: str, outputs: int, inputs: int, *, bias: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weight (outputs, inputs) and bias (outputs,) of a linear layer, float32. Raises ModelError as `get` does.
+
+        bias: whether the layer has one; zeros otherwise, which cost nothing beside the product.
+        """
+        shift = self.get(f"{name}.bias", outputs) if bias else torch.zeros(outputs)
+        return self.get(f"{name}.weight", outputs, inputs), shift
 
 
 def _verify(path: Path, sha256: str) -> None:

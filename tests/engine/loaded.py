@@ -5,6 +5,7 @@ import numpy as np
 from serve_app.engine.model import Model
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.scoring import input_format, shard_scores, shard_sequences
+from serve_app.engine.sequences import Sequences
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.ranking.passages import InputFormat, cut_passages, cut_query
 from serve_app.ranking.shards import cut_shards
@@ -24,3 +25,10 @@ class Engine:
         for shard, indices in cut_shards(passages, shards):
             scores[indices] = shard_scores(shard, self.model(shard_sequences(shard)))
         return scores
+
+    def vector(self, text: str) -> np.ndarray:
+        """What an embedding head makes of a text."""
+        ids = cut_query(self.tokenizer.encode([text])[0], self.form)
+        lengths = np.array([ids.size], dtype=np.int32)
+        whole = Sequences.wrap(self.form.opening, ids, lengths, self.form.closing, pair=False)
+        return self.model(whole)[0]

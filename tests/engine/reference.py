@@ -10,9 +10,9 @@ from tests.tiny_models import TinyModel
 class Reference:
     """FlagEmbedding's FlagReranker for a cross-encoder, mean pooling and L2 norm for a bi-encoder; one at a time."""
 
-    def __init__(self, tiny: TinyModel, max_tokens: int) -> None:
+    def __init__(self, tiny: TinyModel, max_tokens: int, attention: str = "eager") -> None:
         kind = AutoModelForSequenceClassification if tiny.head == "classification" else AutoModel
-        self.model = kind.from_pretrained(tiny.directory, attn_implementation="eager").eval()
+        self.model = kind.from_pretrained(tiny.directory, attn_implementation=attention).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(tiny.directory)
         self.max_tokens = max_tokens
 
@@ -43,10 +43,11 @@ class Reference:
     def logit(self, query: str, document: str) -> float:
         first, second = self._segments(query, document)
         ids = torch.tensor([first + second])
-        has_segments = self.model.config.type_vocab_size > 1
-        segments = torch.tensor([[0] * len(first) + [int(has_segments)] * len(second)])
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        if getattr(self.model.config, "type_vocab_size", 0) > 1:
+            inputs["token_type_ids"] = torch.tensor([[0] * len(first) + [1] * len(second)])
         with torch.no_grad():
-            return float(self.model(ids, attention_mask=torch.ones_like(ids), token_type_ids=segments).logits[0, 0])
+            return float(self.model(**inputs).logits[0, 0])
 
     def vector(self, text: str) -> np.ndarray:
         inputs = self.tokenizer(text, truncation=True, max_length=self.max_tokens, return_tensors="pt")

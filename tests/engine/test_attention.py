@@ -2,22 +2,33 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.engine.attention import SequenceAttention
+from serve_app.engine.attention import SequenceAttention, attention
+from serve_app.engine.window import WindowAttention
 
 HEADS, SIZE = 4, 16
 
 
-def naive(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+def naive(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: int | None = None) -> torch.Tensor:
     """One sequence's attention by its formula: (rows, heads * size)."""
-    weights = torch.einsum("rhs,ths->hrt", query, key).div(SIZE**0.5).softmax(-1)
+    weights = torch.einsum("rhs,ths->hrt", query, key).div(SIZE**0.5)
+    if window is not None:
+        place = torch.arange(len(key))
+        weights[:, (place[:, None] - place).abs() > window] = -torch.inf
+    weights = weights.softmax(-1)
     return torch.einsum("hrt,ths->rhs", weights, value).flatten(1)
 
 
 def expected(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: list[int], row_lengths: list[int]
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    lengths: list[int],
+    row_lengths: list[int],
+    *,
+    window: int | None = None,
 ) -> torch.Tensor:
     parts = zip(query.split(row_lengths), key.split(lengths), value.split(lengths), strict=True)
-    return torch.cat([naive(*part) for part in parts])
+    return torch.cat([naive(*part, window) for part in parts])
 
 
 def drawn(tokens: int, seed: int) -> torch.Tensor:
@@ -43,3 +54,18 @@ def test_the_first_token_alone_may_ask(lengths: list[int]) -> None:
     query, key, value = drawn(len(lengths), 0), drawn(sum(lengths), 1), drawn(sum(lengths), 2)
     found = SequenceAttention(lengths, ones)(query, key, value)
     torch.testing.assert_close(found, expected(query, key, value, lengths, ones), atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.sampled_from([1, 2, 128, 129]) | st.integers(1, 420), min_size=1, max_size=6), st.integers(1, 150))
+def test_a_windows_every_token_attends_to_its_neighbours(lengths: list[int], window: int) -> None:
+    query, key, value = (drawn(sum(lengths), seed) for seed in range(3))
+    found = WindowAttention(lengths, window, torch.device("cpu"))(query, key, value)
+    torch.testing.assert_close(
+        found, expected(query, key, value, lengths, lengths, window=window), atol=1e-5, rtol=1e-5
+    )
+
+
+def test_a_window_as_wide_as_every_sequence_costs_nothing() -> None:
+    found = attention([65, 3], [65, 3], torch.device("cpu"), torch.float32, window=64)
+    assert isinstance(found, SequenceAttention)

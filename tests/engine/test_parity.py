@@ -1,6 +1,7 @@
 """The engine gives what transformers gives, for every family and head."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from serve_app.catalog.card import Source
 from serve_app.engine.scoring import shard_sequences
 from serve_app.ranking.passages import cut_passages, cut_query
 from serve_app.ranking.shards import cut_shards
+from tests.conftest import FAMILIES
 from tests.engine.loaded import Engine
 from tests.engine.reference import Reference
-from tests.tiny_models import TinyModel, training_text
+from tests.tiny_models import TinyModel, make_tiny_model, training_text
 
 PAIRS = 200
 ODDITIES = ["", "\x00", "🍌🍌", "مرحبا", "<pad> </s> [SEP] [PAD] <mask>", "é" * 50, "巴黎是法国的首都。"]
@@ -42,6 +44,30 @@ def test_scores_are_those_of_transformers(tiny_model: TinyModel, engine: Engine)
     found = [engine.scores(query, [document])[0] for query, document in zip(queries, documents, strict=True)]
     np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
     assert np.ptp(expected) > 0.1  # scores that do not differ would prove nothing
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_vectors_are_those_of_transformers(tiny_models: dict[tuple[str, str], TinyModel], family: str) -> None:
+    tiny = tiny_models[family, "embedding"]
+    engine = Engine(tiny)
+    reference = Reference(tiny, engine.form.max_tokens)
+    for text in random_texts(40, seed=6):
+        np.testing.assert_allclose(engine.vector(text), reference.vector(text), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["xlm-roberta", "modernbert"])
+def test_the_longest_pair_scores_as_in_transformers(tmp_path: Path, family: str) -> None:
+    positions = {"xlm-roberta": 8_194, "modernbert": 8_192}[family]
+    tiny = make_tiny_model(tmp_path / "model", family, "classification", max_position_embeddings=positions)
+    engine = Engine(tiny)
+    # The plain formula would take gigabytes for so many tokens.
+    reference = Reference(tiny, engine.form.max_tokens, attention="sdpa")
+    words = " ".join(training_text()).split()
+    query, long, cut = " ".join(words[:40]), " ".join(words[40:1_500]), " ".join(words[40:6_000])
+    assert 3_000 < len(reference.pair_ids(query, long)) < 8_192
+    assert len(reference.pair_ids(query, cut)) == 8_192
+    expected = [reference.logit(query, text) for text in (long, cut, "short")]
+    np.testing.assert_allclose(engine.scores(query, [long, cut, "short"]), expected, atol=1e-4, rtol=0)
 
 
 def test_token_ids_are_those_of_the_reference_tokenizer(tiny_model: TinyModel, engine: Engine) -> None:

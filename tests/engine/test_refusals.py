@@ -28,6 +28,12 @@ def directory(tiny_models: dict[tuple[str, str], TinyModel], tmp_path: Path) -> 
     return Path(shutil.copytree(tiny_models["bert", "classification"].directory, tmp_path / "model"))
 
 
+@pytest.fixture
+def modernbert(tiny_models: dict[tuple[str, str], TinyModel], tmp_path: Path) -> Path:
+    """A sound ModernBERT cross-encoder, to be spoilt."""
+    return Path(shutil.copytree(tiny_models["modernbert", "classification"].directory, tmp_path / "modernbert"))
+
+
 def configure(directory: Path, **fields: Any) -> None:
     path = directory / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
@@ -64,26 +70,64 @@ def test_code_that_comes_with_a_model_is_refused(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("field", "value", "named"),
     [
-        ("hidden_act", "relu"),
-        ("position_embedding_type", "relative_key"),
-        ("is_decoder", True),
-        ("architectures", ["BertForMaskedLM"]),
-        ("architectures", []),
-        ("architectures", {"BertModel": 1}),
-        ("architectures", [["BertModel"]]),
-        ("model_type", ["bert"]),
-        ("hidden_size", "many"),
-        ("hidden_size", None),
-        ("num_attention_heads", 7),
-        ("num_attention_heads", 0),
-        ("max_position_embeddings", 0),
+        ("hidden_act", "relu", "hidden_act: 'relu' is not supported; supported: gelu"),
+        ("position_embedding_type", "relative_key", "position_embedding_type: 'relative_key' is not supported"),
+        ("is_decoder", True, "is_decoder: True is not supported"),
+        ("architectures", ["BertForMaskedLM"], "architecture BertForMaskedLM is not supported"),
+        ("architectures", [], "architecture None is not supported"),
+        ("architectures", {"BertModel": 1}, "architecture None is not supported"),
+        ("architectures", [["BertModel"]], "architecture ['BertModel'] is not supported"),
+        ("model_type", ["bert"], "model_type: ['bert'] is not that of BertForSequenceClassification: bert"),
+        ("model_type", "roberta", "model_type: 'roberta' is not that of BertForSequenceClassification: bert"),
+        ("id2label", ["relevance"], "id2label: an object is needed, found list"),
+        ("hidden_size", "many", "hidden_size: 'many' is not a whole number"),
+        ("hidden_size", None, "hidden_size: null"),
+        ("num_attention_heads", 7, "hidden_size: 64 is not a multiple of num_attention_heads 7"),
+        ("num_attention_heads", 0, "num_attention_heads: 0 is not a whole number"),
+        ("max_position_embeddings", 0, "max_position_embeddings: 0 is not a whole number"),
     ],
 )
-def test_a_configuration_that_cannot_be_is_refused(directory: Path, field: str, value: Any) -> None:
+def test_a_configuration_that_cannot_be_is_refused(directory: Path, field: str, value: Any, named: str) -> None:
     configure(directory, **{field: value})
-    assert "config.json" in refusal(directory)
+    message = refusal(directory)
+    assert "config.json" in message
+    assert named in message
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("hidden_activation", "silu", "hidden_activation: 'silu' is not supported; supported: gelu"),
+        ("classifier_activation", "tanh", "classifier_activation: 'tanh' is not supported"),
+        ("classifier_pooling", "max", "classifier_pooling: 'max' is not supported; supported: cls, mean"),
+        ("rope_scaling", {"factor": 2}, "rope_scaling: {'factor': 2} is not supported"),
+        (
+            "rope_parameters",
+            {"full_attention": {"rope_type": "yarn", "rope_theta": 1e4}},
+            "rope_parameters.full_attention.rope_type: 'yarn' is not supported",
+        ),
+        (
+            "rope_parameters",
+            {"sliding_attention": {"rope_theta": "ten thousand"}},
+            "rope_parameters.sliding_attention.rope_theta: 'ten thousand' is not a number above zero",
+        ),
+        ("rope_parameters", [1], "rope_parameters: an object is needed, found list"),
+        ("layer_types", ["full_attention"], "layer_types: ['full_attention'] is not full_attention or sliding"),
+        ("layer_types", ["full_attention", "chunked_attention", "full_attention"], "layer_types: ['full_att"),
+        ("layer_types", {"0": "full_attention"}, "layer_types: [{'0': 'full_attention'}] is not"),
+        ("local_attention", 0, "local_attention: 0 is not a whole number of 1 or more"),
+        ("norm_bias", "yes", "norm_bias: 'yes' is neither true nor false"),
+        ("norm_eps", 0, "norm_eps: 0 is not a number above zero"),
+        ("num_attention_heads", 7, "hidden_size: 64 is not a multiple of num_attention_heads 7"),
+    ],
+)
+def test_a_modernbert_that_is_not_supported_is_refused_by_file_and_field(
+    modernbert: Path, field: str, value: Any, named: str
+) -> None:
+    configure(modernbert, **{field: value})
+    assert f"config.json: {named}" in refusal(modernbert)
 
 
 def test_a_head_with_three_labels_is_refused(directory: Path) -> None:
@@ -139,6 +183,25 @@ def test_a_tensor_of_another_shape_is_named_with_both_shapes(directory: Path) ->
     assert name in message
     assert "(64, 63)" in message
     assert "(64, 64)" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("model.embeddings.tok_embeddings.weight", (500, 64)),
+        ("model.layers.1.attn.Wqkv.weight", (192, 64)),
+        ("model.layers.1.mlp.Wi.weight", (512, 64)),
+        ("model.final_norm.weight", (64,)),
+        ("head.dense.weight", (64, 64)),
+        ("classifier.weight", (1, 64)),
+    ],
+)
+def test_a_modernberts_tensor_of_another_shape_is_named_with_both_shapes(
+    modernbert: Path, name: str, asked: tuple[int, ...]
+) -> None:
+    found = (63, *asked[1:])
+    change_tensors(modernbert, lambda tensors: tensors.update({name: torch.zeros(found)}))
+    assert f"tensor {name!r} has shape {found}; config.json asks for {asked}" in refusal(modernbert)
 
 
 def test_a_missing_tensor_is_named(directory: Path) -> None:

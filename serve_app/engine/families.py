@@ -1,0 +1,45 @@
+"""Which encoder and head each family of models has."""
+
+from typing import Protocol
+
+import torch
+
+from serve_app.engine.config import AnyConfig, BertConfig, ModernBertConfig
+from serve_app.engine.encoder import BertEncoder
+from serve_app.engine.heads import ClassificationHead, EmbeddingHead, Head
+from serve_app.engine.modernbert import ModernBertClassificationHead, ModernBertEncoder
+from serve_app.engine.placement import Placement
+from serve_app.engine.sequences import Sequences
+from serve_app.engine.weights import Weights
+
+
+class Encoder(Protocol):
+    """Token sequences to hidden states."""
+
+    def __call__(self, sequences: Sequences) -> torch.Tensor:
+        """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) of each sequence's first token."""
+        ...
+
+
+def build_encoder(weights: Weights, config: AnyConfig, placement: Placement, *, first_tokens: bool) -> Encoder:
+    """The encoder that config.json describes.
+
+    first_tokens: whether only each sequence's first token is wanted. Raises ModelError when a tensor is missing or has
+    another shape.
+    """
+    match config:
+        case BertConfig():
+            return BertEncoder(weights, config, placement, first_tokens=first_tokens)
+        case ModernBertConfig():
+            return ModernBertEncoder(weights, config, placement, first_tokens=first_tokens)
+
+
+def build_head(weights: Weights, config: AnyConfig, device: torch.device) -> Head:
+    """The head that config.json names. Raises ModelError when a tensor is missing or has another shape."""
+    if config.head == "embedding":
+        return EmbeddingHead(config)
+    match config:
+        case BertConfig():
+            return ClassificationHead(weights, config, device)
+        case ModernBertConfig():
+            return ModernBertClassificationHead(weights, config, device)
