@@ -3,10 +3,12 @@
 from itertools import groupby
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch.nn import functional
 from torch.nn.attention.varlen import varlen_attn
 
+from serve_app.engine.placement import Placement
 from serve_app.engine.window import WindowAttention
 
 
@@ -50,10 +52,10 @@ class VarlenAttention:
     """Attention by torch's variable-length kernel: CUDA, float16 or bfloat16."""
 
     def __init__(
-        self, lengths: list[int], row_lengths: list[int], device: torch.device, window: int | None = None
+        self, lengths: list[int], row_lengths: list[int], placement: Placement, window: int | None = None
     ) -> None:
         def bounds(counts: list[int]) -> torch.Tensor:
-            return torch.tensor([0, *counts]).cumsum(0, dtype=torch.int32).to(device, non_blocking=True)
+            return placement.send(np.cumsum([0, *counts], dtype=np.int32))
 
         self._row_bounds, self._token_bounds = bounds(row_lengths), bounds(lengths)
         self._most_rows, self._most_tokens = max(row_lengths), max(lengths)
@@ -66,18 +68,16 @@ class VarlenAttention:
         return out.flatten(1)
 
 
-def attention(
-    lengths: list[int], row_lengths: list[int], device: torch.device, dtype: torch.dtype, window: int | None = None
-) -> Attention:
-    """The attention of one step on this device.
+def attention(lengths: list[int], row_lengths: list[int], placement: Placement, window: int | None = None) -> Attention:
+    """The attention of one step.
 
     lengths: tokens of each sequence. row_lengths: how many of them ask (all, or the first alone). window: how many
     tokens to either side each one attends to, None for the whole sequence; with a window, all must ask.
     """
     # The kernel counts a window from a sequence's end: right only where every token asks.
     assert window is None or row_lengths == lengths
-    if device.type == "cuda" and dtype in {torch.float16, torch.bfloat16}:
-        return VarlenAttention(lengths, row_lengths, device, window)
+    if placement.device.type == "cuda" and placement.dtype in {torch.float16, torch.bfloat16}:
+        return VarlenAttention(lengths, row_lengths, placement, window)
     if window is not None and max(lengths) > window + 1:
-        return WindowAttention(lengths, window, device)
+        return WindowAttention(lengths, window, placement.device)
     return SequenceAttention(lengths, row_lengths)

@@ -1,6 +1,8 @@
 """The packed forward pass of BERT, RoBERTa and XLM-R: sequences end to end, no padding anywhere."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from serve_app.engine.attention import Attention, attention
@@ -102,7 +104,7 @@ class Embeddings:
         def read(name: str, rows: int) -> torch.Tensor:
             return weights.get(f"embeddings.{name}_embeddings.weight", rows, config.hidden).to(placement.device)
 
-        self._config, self._device, self._dtype = config, placement.device, placement.dtype
+        self._config, self._placement = config, placement
         self._words = read("word", config.vocabulary)
         self._positions = read("position", config.positions)
         self._segments = read("token_type", config.segments)
@@ -110,30 +112,26 @@ class Embeddings:
 
     def __call__(self, sequences: Sequences) -> torch.Tensor:
         """Input of the first layer: (tokens, hidden), in the layers' precision."""
-        ids = torch.from_numpy(sequences.token_ids).to(self._device)
-        lengths = torch.from_numpy(sequences.lengths).to(self._device)
-        starts = lengths.cumsum(0) - lengths
-        place = torch.arange(ids.numel(), device=self._device) - starts.repeat_interleave(lengths)
-        x = functional.embedding(ids, self._words)
-        x += functional.embedding(self._position_ids(ids, starts, lengths, place), self._positions)
+        send, places = self._placement.send, sequences.places
+        x = functional.embedding(send(sequences.token_ids), self._words)
+        x += functional.embedding(send(self._position_ids(sequences, places)), self._positions)
         if self._config.segments > 1:
-            first = torch.from_numpy(sequences.first_segments).to(self._device)
-            x += functional.embedding((place >= first.repeat_interleave(lengths)).int(), self._segments)
+            second = places >= np.repeat(sequences.first_segments, sequences.lengths)
+            x += functional.embedding(send(second.astype(np.int32)), self._segments)
         else:
             x += self._segments[0]
-        return self._norm(x).to(self._dtype)
+        return self._norm(x).to(self._placement.dtype)
 
-    def _position_ids(
-        self, ids: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor, place: torch.Tensor
-    ) -> torch.Tensor:
+    def _position_ids(self, sequences: Sequences, places: NDArray[np.int64]) -> NDArray[np.int64]:
         if self._config.family == "bert":
-            return place
+            return places
         # RoBERTa does not count a padding token, and text may spell one ("<pad>"): transformers'
         # create_position_ids_from_input_ids.
-        counts = ids != self._config.pad_id
-        seen = counts.cumsum(0)
-        before = (seen - counts.long())[starts]
-        return self._config.pad_id + (seen - before.repeat_interleave(lengths)) * counts
+        counts = sequences.token_ids != self._config.pad_id
+        seen = np.cumsum(counts)
+        before = (seen - counts)[sequences.starts]
+        positions: NDArray[np.int64] = self._config.pad_id + (seen - np.repeat(before, sequences.lengths)) * counts
+        return positions
 
 
 class BertEncoder:
@@ -153,13 +151,11 @@ class BertEncoder:
     def __call__(self, sequences: Sequences) -> torch.Tensor:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
         lengths = sequences.lengths.tolist()
-        device, dtype = self._placement.device, self._placement.dtype
-        attend = attention(lengths, lengths, device, dtype)
+        attend = attention(lengths, lengths, self._placement)
         x = self._embeddings(sequences)
         for layer in self._layers:
             x = layer(x, attend)
         if self._last is None:
             return x
-        ends = torch.from_numpy(sequences.lengths).cumsum(0)
-        rows = (ends - torch.from_numpy(sequences.lengths)).to(device)
-        return self._last(x, attention(lengths, [1] * len(lengths), device, dtype), rows)
+        first = attention(lengths, [1] * len(lengths), self._placement)
+        return self._last(x, first, self._placement.send(sequences.starts))

@@ -81,8 +81,9 @@ def exact_linear(
 
 def means(states: torch.Tensor, sequences: Sequences) -> torch.Tensor:
     """The mean state of each sequence: float32 (sequences, hidden), from (tokens, hidden)."""
-    lengths = torch.from_numpy(sequences.lengths).to(states.device)
-    return torch.segment_reduce(states.float(), "mean", lengths=lengths.long(), axis=0)
+    lengths = torch.from_numpy(sequences.lengths).long().to(states.device, non_blocking=True)
+    # Unsafe: not checked whether the lengths add up, for which a GPU would have to be waited for.
+    return torch.segment_reduce(states.float(), "mean", lengths=lengths, axis=0, unsafe=True)
 
 
 def cosines(vectors: Rows) -> Rows:

@@ -16,6 +16,7 @@ from serve_app.engine.files import ModelError
 from serve_app.engine.heads import Head, Rows
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.placement import Placement, choose_placement
+from serve_app.engine.scheduler import StepTooLargeError
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
@@ -56,23 +57,49 @@ class Model:
         """Numbers in the row of a sequence: 1, the logit, or the vector's width."""
         return self._head.width
 
-    def __call__(self, sequences: Sequences) -> Rows:
-        """One row a sequence: float32 (sequences, width), in the order given.
+    @property
+    def steps_in_flight(self) -> int:
+        """Steps that it pays to have started: on a GPU the next is prepared while one runs."""
+        return 2 if self.placement.device.type == "cuda" else 1
 
-        Raises ValueError when a sequence is longer than the model reads: on CUDA a position that has no embedding
-        would end the process.
+    def __call__(self, sequences: Sequences) -> Rows:
+        """One row a sequence: float32 (sequences, width), in the order given. Raises as `start`."""
+        return self.start(sequences)()
+
+    def start(self, sequences: Sequences) -> Callable[[], Rows]:
+        """Start a step; call the result for its rows, in any thread: float32 (sequences, width), in the order given.
+
+        A GPU has only been told what to do when this returns; a CPU is done. Raises StepTooLargeError when the device
+        has not the memory, and ValueError when a sequence is longer than the model reads: on CUDA a position that has
+        no embedding would end the process.
         """
         longest = int(sequences.lengths.max())
         if longest > self.config.max_tokens:
             raise ValueError(f"a sequence has {longest:,} tokens; the model reads at most {self.config.max_tokens:,}")
         # Neighbours of one length share an attention call.
         order = np.argsort(-sequences.lengths, kind="stable")
-        with torch.inference_mode():
-            states = self._encoder(step := sequences.take(order))
-            rows = self._head(states, step).float().cpu().numpy()
-        out = np.empty_like(rows)
-        out[order] = rows
-        return out
+        try:
+            with torch.inference_mode():
+                states = self._encoder(step := sequences.take(order))
+                fetched = self.placement.fetch(self._head(states, step).float())
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            torch.cuda.empty_cache()
+            raise StepTooLargeError(f"{sequences.token_ids.size:,} tokens at once do not fit into memory") from None
+
+        def rows() -> Rows:
+            sorted_rows = fetched()
+            out = np.empty_like(sorted_rows)
+            out[order] = sorted_rows
+            return out
+
+        return rows
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    # torch has a class for it on GPUs, and on CPUs but a message.
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def require_memory(config: EncoderConfig, placement: Placement, available: Callable[[], int] | None = None) -> None:

@@ -98,20 +98,17 @@ class ModernBertEncoder:
 
     def __call__(self, sequences: Sequences) -> torch.Tensor:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
-        device, dtype = self._placement.device, self._placement.dtype
-        lengths = torch.from_numpy(sequences.lengths).to(device).long()
-        starts = lengths.cumsum(0) - lengths
-        counts = sequences.lengths.tolist()
-        ids = torch.from_numpy(sequences.token_ids).to(device)
-        places = torch.arange(ids.numel(), device=device) - starts.repeat_interleave(lengths)
+        send, counts = self._placement.send, sequences.lengths.tolist()
+        places, starts = send(sequences.places), send(sequences.starts)
         by_reach = {
             reach: (
-                attention(counts, counts, device, dtype, reach.window),
+                attention(counts, counts, self._placement, reach.window),
                 Rotation(places, reach.theta, self._config.head_size),
             )
             for reach in set(self._config.reaches)
         }
-        x = self._norm_words(functional.embedding(ids, self._words)).to(dtype)
+        words = functional.embedding(send(sequences.token_ids), self._words)
+        x = self._norm_words(words).to(self._placement.dtype)
         for layer in self._layers[:-1]:
             x = layer(x, *by_reach[layer.reach])
         last = self._layers[-1]
@@ -120,7 +117,7 @@ class ModernBertEncoder:
             return self._norm(last(x, attend, rotate))
         if last.reach.window is not None:
             return self._norm(last(x, attend, rotate)[starts])
-        first = attention(counts, [1] * len(counts), device, dtype)
+        first = attention(counts, [1] * len(counts), self._placement)
         return self._norm(last(x, first, rotate, starts))
 
 

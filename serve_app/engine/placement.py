@@ -1,8 +1,10 @@
 """Where a model computes, and in which types of numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from serve_app.engine.files import ModelError
 from serve_app.engine.linear import Activation, Linear, ResidualLinear, bfloat16_available, linear
@@ -15,6 +17,30 @@ class Placement:
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device, self.dtype = device, dtype
+
+    def send(self, array: NDArray[Any]) -> torch.Tensor:
+        """An array on the device. Does not wait for it: a copy to a GPU leaves from pinned memory, in turn."""
+        tensor = torch.from_numpy(array)
+        if self.device.type != "cuda":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
+
+    def fetch(self, tensor: torch.Tensor) -> Callable[[], NDArray[Any]]:
+        """A tensor's values, to be called for: only that waits until the device has computed them."""
+        if self.device.type != "cuda":
+            array: NDArray[Any] = tensor.numpy()
+            return lambda: array
+        host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+        host.copy_(tensor, non_blocking=True)
+        copied = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        copied.record()
+
+        def values() -> NDArray[Any]:
+            copied.synchronize()
+            found: NDArray[Any] = host.numpy()
+            return found
+
+        return values
 
     def linear(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> ResidualLinear:
         """A linear layer.

@@ -1,19 +1,43 @@
 """Work that waits for one device, and the steps it is cut into. Plain asyncio."""
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serve_app.engine.sequences import Sequences
 
+log = logging.getLogger("rayrank.scheduler")
+
 Rows = NDArray[np.float32]
-Step = Callable[[Sequences], Rows]
+
+
+class Device(Protocol):
+    """What computes steps.
+
+    steps_in_flight: how many may be started before the first of them is done.
+    """
+
+    @property
+    def steps_in_flight(self) -> int: ...
+
+    def start(self, sequences: Sequences) -> Callable[[], Rows]:
+        """Start a step, in the one thread that may; the result gives its rows, and waits for them, in any thread.
+
+        Raises StepTooLargeError when it does not fit into memory.
+        """
+        ...
+
+
+class StepTooLargeError(Exception):
+    """The device has not the memory for a step of this size; a smaller one may fit."""
 
 
 class OverloadedError(Exception):
@@ -90,33 +114,37 @@ Part = tuple[Work, NDArray[np.intp]]
 class Scheduler:
     """A bounded queue of work before one worker thread that owns the device.
 
-    While the device computes a step, arrivals gather; when it is free, the next step takes sequences of all that waits,
+    While the device computes a step, arrivals gather; when it takes another, that has sequences of all that waits,
     oldest work first, up to a number of tokens. Every work settles on its own: rows, its own error, or its deadline.
 
-    step: the model; called in the worker thread. worker: that thread, an executor of one; load the model in it, too: a
-    process with two threads that compute makes OpenMP put its helpers to sleep between any two products, which costs a
-    third of the speed. max_step_tokens: of one step; a longer sequence has a step of its own.
+    device: the model; its steps start in the worker thread. worker: that thread, an executor of one; load the model in
+    it, too: a process with two threads that compute makes OpenMP put its helpers to sleep between any two products,
+    which costs a third of the speed. max_step_tokens: of one step, halved whenever one does not fit into the device's
+    memory; a longer sequence has a step of its own.
     max_queued_tokens: waiting or in work; beyond it work is refused. clock: seconds, as deadlines are given.
     """
 
     def __init__(
         self,
-        step: Step,
+        device: Device,
         worker: ThreadPoolExecutor,
         *,
         max_step_tokens: int,
         max_queued_tokens: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._step = step
+        self._device = device
         self._max_step_tokens = max_step_tokens
         self._max_queued_tokens = max_queued_tokens
         self._clock = clock
         self._queue: deque[Work] = deque()
         self._arrival = asyncio.Event()
         self._worker = worker
+        # Waiting for a step must not keep the next from starting.
+        self._waiters = ThreadPoolExecutor(device.steps_in_flight, thread_name_prefix="step")
         self._runner: asyncio.Task[None] | None = None
-        self._in_step = 0
+        self._in_flight = 0  # tokens
+        self._last_done = 0.0
         self._closed = False
         self._tokens_per_s = 0.0
         self.steps = 0
@@ -124,8 +152,8 @@ class Scheduler:
 
     @property
     def queued_tokens(self) -> int:
-        """Tokens waiting and in the step that runs."""
-        return self._in_step + sum(work.waiting_tokens for work in self._queue if not work.result.done())
+        """Tokens waiting and in the steps that run."""
+        return self._in_flight + sum(work.waiting_tokens for work in self._queue if not work.result.done())
 
     @property
     def step_fill(self) -> float:
@@ -178,20 +206,29 @@ class Scheduler:
         self._queue.clear()
         # A step cannot be stopped; it ends in its thread, and nobody waits for it.
         self._worker.shutdown(wait=False)
+        self._waiters.shutdown(wait=False)
 
     async def _run(self) -> None:
-        while True:
-            parts = self._next_step()
-            if parts:
-                try:
-                    await self._compute(parts)
-                except asyncio.CancelledError:
-                    for work, _ in parts:
-                        work.result.cancel()
-                    raise
-            else:
-                self._arrival.clear()
-                await self._arrival.wait()
+        free = asyncio.Semaphore(self._device.steps_in_flight)
+        async with asyncio.TaskGroup() as steps:
+            while True:
+                await free.acquire()
+                while not (parts := self._next_step()):
+                    self._arrival.clear()
+                    await self._arrival.wait()
+                self._in_flight += _tokens(parts)
+                steps.create_task(self._answer(parts)).add_done_callback(lambda _: free.release())
+
+    async def _answer(self, parts: list[Part]) -> None:
+        """Compute a step of these parts, and whatever steps it takes when that fails."""
+        try:
+            await self._compute(parts)
+        except asyncio.CancelledError:
+            for work, _ in parts:
+                work.result.cancel()
+            raise
+        finally:
+            self._in_flight -= _tokens(parts)
 
     def _next_step(self) -> list[Part]:
         """The parts of the next step: the one place that decides whose turn it is."""
@@ -217,19 +254,16 @@ class Scheduler:
             self._queue.popleft()
         return parts
 
-    def _checked_step(self, batch: Sequences) -> Rows:
-        rows = self._step(batch)
-        if rows.ndim != 2 or rows.shape[0] != len(batch):
-            raise ValueError(f"the model gave rows of shape {rows.shape} for {len(batch)} sequences")
-        return rows
-
     async def _compute(self, parts: list[Part]) -> None:
-        tokens = sum(int(work.sequences.lengths[indices].sum()) for work, indices in parts)
-        self._in_step = tokens
+        loop = asyncio.get_running_loop()
         began = self._clock()
         try:
             batch = Sequences.concatenate([work.sequences.take(indices) for work, indices in parts])
-            rows = await asyncio.get_running_loop().run_in_executor(self._worker, self._checked_step, batch)
+            rows = await loop.run_in_executor(self._worker, self._device.start, batch)
+            found = _checked(await loop.run_in_executor(self._waiters, rows), batch)
+        except StepTooLargeError as error:
+            await self._compute_halves(parts, error)
+            return
         except Exception as error:
             if len(parts) == 1:
                 parts[0][0].fail(StepError(f"the model failed: {error}"))
@@ -238,14 +272,46 @@ class Scheduler:
             for part in parts:
                 await self._compute([part])
             return
-        finally:
-            self._in_step = 0
-        self.steps += 1
-        self.tokens += tokens
-        seconds = max(self._clock() - began, 1e-6)
-        rate = tokens / seconds
-        self._tokens_per_s = rate if not self._tokens_per_s else 0.8 * self._tokens_per_s + 0.2 * rate
+        self._count(_tokens(parts), began)
         offset = 0
         for work, indices in parts:
-            work.settle(indices, rows[offset : offset + indices.size])
+            work.settle(indices, found[offset : offset + indices.size])
             offset += indices.size
+
+    async def _compute_halves(self, parts: list[Part], error: StepTooLargeError) -> None:
+        if sum(indices.size for _, indices in parts) == 1:
+            parts[0][0].fail(StepError(f"the model failed: {error}"))
+            return
+        tokens = _tokens(parts)
+        self._max_step_tokens = min(self._max_step_tokens, max(tokens // 2, 1))
+        log.warning("step halved", extra={"tokens": tokens, "max_step_tokens": self._max_step_tokens})
+        for half in _halves(parts):
+            await self._compute(half)
+
+    def _count(self, tokens: int, began: float) -> None:
+        done = self._clock()
+        # A step that was started while another ran has the device only from that one's end.
+        seconds = max(done - max(began, self._last_done), 1e-6)
+        self._last_done = done
+        self.steps += 1
+        self.tokens += tokens
+        rate = tokens / seconds
+        self._tokens_per_s = rate if not self._tokens_per_s else 0.8 * self._tokens_per_s + 0.2 * rate
+
+
+def _tokens(parts: list[Part]) -> int:
+    return sum(int(work.sequences.lengths[indices].sum()) for work, indices in parts)
+
+
+def _halves(parts: list[Part]) -> tuple[list[Part], list[Part]]:
+    """The parts in two, each of them with at least one sequence."""
+    if len(parts) > 1:
+        return parts[: len(parts) // 2], parts[len(parts) // 2 :]
+    [(work, indices)] = parts
+    return [(work, indices[: indices.size // 2])], [(work, indices[indices.size // 2 :])]
+
+
+def _checked(rows: Rows, batch: Sequences) -> Rows:
+    if rows.ndim != 2 or rows.shape[0] != len(batch):
+        raise ValueError(f"the model gave rows of shape {rows.shape} for {len(batch)} sequences")
+    return rows

@@ -27,6 +27,17 @@ class Sequences:
         """Number of sequences."""
         return int(self.lengths.size)
 
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Index of each sequence's first token: int64 (sequences,)."""
+        starts: NDArray[np.int64] = np.cumsum(self.lengths, dtype=np.int64) - self.lengths
+        return starts
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Place of each token in its sequence, from 0: int64 (tokens,)."""
+        return np.arange(self.token_ids.size) - np.repeat(self.starts, self.lengths)
+
     @classmethod
     def wrap(
         cls, prefix: TokenIds, token_ids: TokenIds, lengths: NDArray[np.int32], suffix: TokenIds, *, pair: bool

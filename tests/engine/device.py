@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from serve_app.engine.scheduler import StepTooLargeError
 from serve_app.engine.sequences import Sequences
 
 POISON = 666
@@ -14,17 +15,31 @@ NOT_A_NUMBER = 777
 class Device:
     """Gives each sequence the sum of its token ids, and keeps what it was given.
 
-    Fails on a batch with POISON in it; gives NaN for a sequence with NOT_A_NUMBER in it; waits while `free` is clear.
+    Fails on a batch with POISON in it; gives NaN for a sequence with NOT_A_NUMBER in it; waits while `free` is clear;
+    has room for so many tokens at once. Where several steps may be in flight, it computes when its rows are asked for.
     """
 
-    def __init__(self, before: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, before: Callable[[], object] = lambda: None, *, room: int = 10**9, steps_in_flight: int = 1
+    ) -> None:
+        self.steps_in_flight, self._room = steps_in_flight, room
         self.batches: list[Sequences] = []
-        self.busy, self.free = threading.Event(), threading.Event()
+        self.busy, self.free, self.second_started = threading.Event(), threading.Event(), threading.Event()
         self.free.set()
         self._before = before
 
-    def __call__(self, batch: Sequences) -> np.ndarray:
+    def start(self, batch: Sequences) -> Callable[[], np.ndarray]:
         self.batches.append(batch)
+        if len(self.batches) == 2:
+            self.second_started.set()
+        if batch.lengths.sum() > self._room:
+            raise StepTooLargeError(f"{batch.lengths.sum()} tokens at once do not fit into memory")
+        if self.steps_in_flight > 1:
+            return lambda: self._compute(batch)
+        rows = self._compute(batch)
+        return lambda: rows
+
+    def _compute(self, batch: Sequences) -> np.ndarray:
         self.busy.set()
         assert self.free.wait(10)
         self._before()

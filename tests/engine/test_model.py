@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from serve_app.engine.model import Model
+from serve_app.engine.scheduler import StepTooLargeError
 from serve_app.engine.sequences import Sequences
+from tests.engine.device import sequences
+from tests.engine.loaded import Engine
 from tests.tiny_models import TOKENS, TinyModel
 
 
@@ -16,3 +20,26 @@ def test_a_sequence_longer_than_the_model_reads_never_gets_to_the_device(tiny_mo
     assert model(of_length(TOKENS)).shape == (1, model.width)
     with pytest.raises(ValueError, match=f"a sequence has {TOKENS + 1} tokens; the model reads at most {TOKENS}"):
         model(of_length(TOKENS + 1))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_too_little_memory_for_a_step_is_told_from_other_failures(
+    one_of_each_head: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    model, batch = one_of_each_head.model, sequences([5] * 4, [6] * 3)
+
+    def fail(_: Sequences) -> torch.Tensor:
+        raise error
+
+    monkeypatch.setattr(model, "_encoder", fail)
+    with pytest.raises(StepTooLargeError, match="7 tokens at once do not fit into memory"):
+        model.start(batch)
+    error = RuntimeError("a kernel that is not there")
+    with pytest.raises(RuntimeError, match="a kernel"):
+        model.start(batch)

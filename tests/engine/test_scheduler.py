@@ -186,17 +186,49 @@ async def test_close_leaves_nothing_pending_of_the_step_that_runs() -> None:
 
 
 async def test_too_few_rows_of_a_step_are_no_answer() -> None:
-    scheduler = Scheduler(
-        lambda batch: np.zeros((len(batch) - 1, 1), np.float32),
-        ThreadPoolExecutor(1),
-        max_step_tokens=9,
-        max_queued_tokens=9,
-        clock=Clock(),
-    )
-    work = scheduler.admit(sequences([1], [2]), LATER)
-    with pytest.raises(StepError):
-        await asyncio.wait_for(asyncio.shield(work.result), 0.2)
-    await scheduler.close()
+    device = Device()
+    device.start = lambda batch: lambda: np.zeros((len(batch) - 1, 1), np.float32)  # type: ignore[method-assign]
+    async with scheduling(device) as scheduler:
+        with pytest.raises(StepError):
+            await asyncio.wait_for(scheduler.admit(sequences([1], [2]), LATER).result, 1)
+
+
+async def test_the_next_step_starts_while_one_runs_where_the_device_takes_two() -> None:
+    device = Device(steps_in_flight=2)
+    async with scheduling(device, step=10) as scheduler:
+        device.free.clear()
+        works = [scheduler.admit(sequences([i] * 10), LATER) for i in range(3)]
+        assert await asyncio.to_thread(device.second_started.wait, 10)  # the device is still busy with the first
+        await asyncio.sleep(0.02)
+        assert len(device.batches) == 2
+        assert scheduler.queued_tokens == 30
+        device.free.set()
+        assert [(await work.result).item() for work in works] == [0, 10, 20]
+        assert (scheduler.queued_tokens, scheduler.tokens, scheduler.steps) == (0, 30, 3)
+
+
+async def test_a_step_that_does_not_fit_is_halved_and_so_are_those_after_it() -> None:
+    device = Device(room=30)
+    async with scheduling(device) as scheduler:
+        works = [scheduler.admit(sequences(*[[i] * 5] * 8), LATER) for i in range(2)]
+        rows = [await work.result for work in works]
+        assert [row[:, 0].tolist() for row in rows] == [[0] * 8, [5] * 8]
+        device.batches.clear()
+        await scheduler.admit(sequences(*[[1] * 5] * 8), LATER).result
+        assert all(batch.lengths.sum() <= 30 for batch in device.batches)
+        assert scheduler.queued_tokens == 0
+
+
+async def test_a_sequence_that_does_not_fit_alone_fails_alone() -> None:
+    device = Device(room=30)
+    async with scheduling(device) as scheduler:
+        held = await hold(scheduler, device)
+        large, small = scheduler.admit(sequences([1] * 31), LATER), scheduler.admit(sequences([2]), LATER)
+        device.free.set()
+        assert (await small.result).item() == 2
+        assert (await held.result).item() == 0
+        with pytest.raises(StepError, match="31 tokens at once do not fit"):
+            await large.result
 
 
 works = st.lists(
@@ -204,9 +236,9 @@ works = st.lists(
 )
 
 
-def scored(given_works: list[list[list[int]]], step: int) -> tuple[list[np.ndarray], Device]:
+def scored(given_works: list[list[list[int]]], step: int, steps_in_flight: int = 1) -> tuple[list[np.ndarray], Device]:
     """The rows of works that are admitted together, and the device that gave them."""
-    device = Device()
+    device = Device(steps_in_flight=steps_in_flight)
 
     async def run() -> list[np.ndarray]:
         async with scheduling(device, step=step) as scheduler:
@@ -217,9 +249,9 @@ def scored(given_works: list[list[list[int]]], step: int) -> tuple[list[np.ndarr
 
 
 @settings(max_examples=40)
-@given(works, st.integers(1, 60))
-def test_every_work_gets_exactly_its_rows(given_works: list[list[list[int]]], step: int) -> None:
-    rows, device = scored(given_works, step)
+@given(works, st.integers(1, 60), st.integers(1, 3))
+def test_every_work_gets_exactly_its_rows(given_works: list[list[list[int]]], step: int, steps_in_flight: int) -> None:
+    rows, device = scored(given_works, step, steps_in_flight)
     assert [row[:, 0].tolist() for row in rows] == [[answer(text) for text in texts] for texts in given_works]
     assert sum(len(batch) for batch in device.batches) == sum(len(texts) for texts in given_works)
 
