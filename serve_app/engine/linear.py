@@ -80,8 +80,10 @@ def packed_available() -> bool:
 
 
 def bfloat16_available() -> bool:
-    """Whether this CPU computes matrix products in bfloat16: oneDNN's own test."""
-    return packed_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    """Whether this CPU has bfloat16 products; oneDNN's own test is content with emulating them, slower than float32."""
+    features = torch.cpu.get_capabilities()
+    native = features.get("avx512_bf16") or features.get("amx_bf16") or features.get("architecture") != "x86_64"
+    return bool(native) and packed_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> ResidualLinear:

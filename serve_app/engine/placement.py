@@ -101,7 +101,7 @@ def choose_placement(options: EngineOptions) -> Placement:
             return Placement(device, torch.bfloat16)
         case "fast":
             raise ModelError(
-                "precision: fast on a CPU is bfloat16, which takes AVX-512; this CPU has none, ask for exact"
+                "precision: fast on a CPU takes AVX-512 BF16 or AMX, for bfloat16; this CPU has neither, ask for exact"
             )
         case "int8" if on_gpu:
             raise ModelError("precision: int8 is for CPUs; on CUDA ask for fast, which is float16")

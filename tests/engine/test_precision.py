@@ -30,7 +30,7 @@ BOUNDS = [
 
 def test_fast_is_refused_where_the_cpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serve_app.engine.placement.bfloat16_available", lambda: False)
-    with pytest.raises(ModelError, match=r"precision: fast .* AVX-512"):
+    with pytest.raises(ModelError, match=r"precision: fast .* AVX-512 BF16"):
         choose_placement(FAST)
     assert choose_placement(EngineOptions(device="cpu", precision="auto")).dtype == torch.float32
 
