@@ -34,8 +34,8 @@ check: .venv/installed-dev ## Format, lint, types, directions of imports
 bench: .venv/installed-dev ## Measure what serving costs over the engine
 	$(BIN)/python loadtest/bench_serving.py
 
-bench-engine: .venv/installed-peers ## Measure the engine against its peers
-	$(BIN)/python loadtest/bench_engine.py
+bench-engine: .venv/installed-peers .venv-infinity/installed ## Measure the engine against its peers
+	$(BIN)/python loadtest/bench_engine.py --report docs/benchmarks
 
 bench-load: .venv/installed-dev ## Measure seconds and memory of loading a model
 	$(BIN)/python loadtest/bench_load.py
@@ -44,7 +44,7 @@ load: .venv/installed-dev ## Load a server of its own and compare with targets.t
 	$(BIN)/python loadtest/run.py $(SCENARIO)
 
 clean: ## Remove the environment and all caches
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache loadtest/reports
+	rm -rf .venv .venv-infinity build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache loadtest/reports
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rayrank needs Python 3.11 or newer; give one with PYTHON=" >&2; exit 1; }
@@ -62,3 +62,10 @@ clean: ## Remove the environment and all caches
 .venv/installed-peers: pyproject.toml constraints.txt | .venv/installed-dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev,peers]'
 	@touch .venv/installed .venv/installed-dev $@
+
+# infinity needs older libraries than the service, and not those that pyproject.toml puts in their place (--no-config).
+# Where it cannot be had, the others are measured without it.
+.venv-infinity/installed: Makefile constraints.txt | .venv/bin/uv
+	-$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-infinity
+	-$(BIN)/uv --no-config pip install --quiet --python .venv-infinity/bin/python \
+		'infinity-emb[torch]==0.0.78' "$$(grep '^torch==' constraints.txt)" && touch $@

@@ -1,7 +1,13 @@
+from pathlib import Path
+
+import contenders
 import numpy as np
 import pytest
-from bench_engine import LENGTHS, PAIRS, draw, flops, rank_correlation
-from contenders import PAD, padded
+from child import Child, ContenderError
+from contenders import CONTENDERS, Contender
+from peers.padded import PAD, in_batches
+from race import best_batch
+from sets import LENGTHS, PAIRS, draw, draw_texts, flops
 
 
 @pytest.mark.parametrize("pairs", sorted(LENGTHS))
@@ -15,6 +21,13 @@ def test_a_set_has_the_lengths_that_it_is_named_for(pairs: str) -> None:
     assert len(draw(pairs, PAIRS[pairs])) == PAIRS[pairs]
 
 
+def test_requests_are_as_many_and_as_large_as_asked_and_share_no_document() -> None:
+    requests = draw_texts(queries=20, documents=2)
+    assert len({query for query, _ in requests}) == 20
+    assert [len(documents) for _, documents in requests] == [2] * 20
+    assert len({document for _, documents in requests for document in documents}) == 40
+
+
 def test_flops_are_those_of_a_hand_count() -> None:
     one_token = 12 * (2 * (4 * 768 * 768 + 2 * 768 * 3072) + 4 * 768)
     assert flops([1]) == one_token
@@ -22,18 +35,40 @@ def test_flops_are_those_of_a_hand_count() -> None:
     assert flops([2]) - flops([1, 1]) == 12 * 4 * 768 * 2
 
 
-def test_padding_hides_behind_the_mask() -> None:
-    ids = [np.array([7, 8, 9]), np.array([5, 6]), np.array([4])]
+def test_padding_hides_behind_the_mask_and_rows_come_back_in_order() -> None:
+    ids = [np.array([4]), np.array([7, 8, 9]), np.array([5, 6])]
 
-    def run(tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def score(tokens: np.ndarray, mask: np.ndarray) -> np.ndarray:
         assert (tokens[mask == 0] == PAD).all()
-        return (tokens * mask).sum(axis=1, keepdims=True).astype(np.float32)
+        assert mask.any(axis=0).all()
+        return np.stack([(tokens * mask).sum(axis=1), mask.sum(axis=1)], axis=1).astype(np.float32)
 
     for batch in (1, 2, 3, 8):
-        assert padded(ids, batch, run).tolist() == [24, 11, 4]
+        assert in_batches(score)(batch)(ids).tolist() == [[4, 1], [24, 3], [11, 2]]
 
 
-def test_rank_correlation_is_one_for_the_same_order_and_less_for_another() -> None:
-    scores = np.array([0.1, 0.5, 0.3, 0.9], dtype=np.float32)
-    assert rank_correlation(scores, scores * 2 + 1) == pytest.approx(1)
-    assert rank_correlation(scores, -scores) == pytest.approx(-1)
+def test_the_best_batch_is_the_fastest_one_before_it_gets_hopeless() -> None:
+    seconds = {1: 5.0, 2: 4.0, 4: 4.5, 8: 5.3, 16: 1.0}
+    assert best_batch(seconds.__getitem__) == 2
+
+
+def test_every_contender_has_a_way_to_do_its_kind_of_work() -> None:
+    peers = Path(contenders.__file__).parent / "peers"
+    for kind, chosen in CONTENDERS.items():
+        names = [contender.name for contender in chosen]
+        assert len(names) == len(set(names))
+        assert chosen[0].exact_peer
+        for contender in chosen:
+            source = (peers / f"{contender.library}.py").read_text()
+            assert f"\ndef {kind}(directory: Path" in source
+
+
+def test_a_contender_without_its_interpreter_says_how_to_get_one(tmp_path: Path) -> None:
+    absent = Contender("absent", "infinity", python=tmp_path / ".venv-absent" / "bin" / "python")
+    with pytest.raises(ContenderError, match=r"there is no \.venv-absent; `make bench-engine` makes it"):
+        Child(absent, "requests", tmp_path)
+
+
+def test_a_contender_that_cannot_load_says_why_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ContenderError, match=r"^ModuleNotFoundError: No module named 'peers\.absent'$"):
+        Child(Contender("absent", "absent"), "sequences", tmp_path)

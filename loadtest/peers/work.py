@@ -1,0 +1,21 @@
+"""What a contender is given and what it gives back."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+THREADS = len(os.sched_getaffinity(0))
+
+Ids = list[NDArray[np.int64]]
+# float32 (sequences, width): a logit each, or a vector each.
+Rows = NDArray[np.float32]
+# A query and its documents.
+Request = tuple[str, list[str]]
+
+# Some work to its answer: what is timed.
+Run = Callable[[Any], Any]
+# A batch size to a run in batches of it; None where the contender cuts its own.
+Start = Callable[[int | None], Run]
