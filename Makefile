@@ -12,7 +12,7 @@ BIN := .venv/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-engine bench-load load clean
+.PHONY: help install run test check bench bench-engine bench-gpu bench-load load clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ bench: .venv/installed-dev ## Measure what serving costs over the engine
 
 bench-engine: .venv/installed-peers .venv-infinity/installed ## Measure the engine against its peers
 	$(BIN)/python loadtest/bench_engine.py --report docs/benchmarks
+
+bench-gpu: .venv/installed-dev ## Measure the engine on a CUDA device
+	$(BIN)/python loadtest/bench_gpu.py
 
 bench-load: .venv/installed-dev ## Measure seconds and memory of loading a model
 	$(BIN)/python loadtest/bench_load.py
