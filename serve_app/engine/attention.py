@@ -3,11 +3,11 @@
 from itertools import groupby
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch.nn import functional
 from torch.nn.attention.varlen import varlen_attn
 
+from serve_app.engine.packed import Packed
 from serve_app.engine.placement import Placement
 from serve_app.engine.window import WindowAttention
 
@@ -51,14 +51,9 @@ class SequenceAttention:
 class VarlenAttention:
     """Attention by torch's variable-length kernel: CUDA, float16 or bfloat16."""
 
-    def __init__(
-        self, lengths: list[int], row_lengths: list[int], placement: Placement, window: int | None = None
-    ) -> None:
-        def bounds(counts: list[int]) -> torch.Tensor:
-            return placement.send(np.cumsum([0, *counts], dtype=np.int32))
-
-        self._row_bounds, self._token_bounds = bounds(row_lengths), bounds(lengths)
-        self._most_rows, self._most_tokens = max(row_lengths), max(lengths)
+    def __init__(self, step: Packed, window: int | None, *, first_tokens: bool) -> None:
+        self._row_bounds, self._most_rows = (step.counts, 1) if first_tokens else (step.bounds, step.longest)
+        self._token_bounds, self._most_tokens = step.bounds, step.longest
         self._window = (-1, -1) if window is None else (window, window)
 
     def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -68,16 +63,19 @@ class VarlenAttention:
         return out.flatten(1)
 
 
-def attention(lengths: list[int], row_lengths: list[int], placement: Placement, window: int | None = None) -> Attention:
+def attention(
+    step: Packed, placement: Placement, window: int | None = None, *, first_tokens: bool = False
+) -> Attention:
     """The attention of one step.
 
-    lengths: tokens of each sequence. row_lengths: how many of them ask (all, or the first alone). window: how many
-    tokens to either side each one attends to, None for the whole sequence; with a window, all must ask.
+    window: how many tokens to either side each one attends to, None for the whole sequence. first_tokens: whether each
+    sequence's first token alone asks; with a window, all must.
     """
     # The kernel counts a window from a sequence's end: right only where every token asks.
-    assert window is None or row_lengths == lengths
-    if placement.device.type == "cuda" and placement.dtype in {torch.float16, torch.bfloat16}:
-        return VarlenAttention(lengths, row_lengths, placement, window)
+    assert window is None or not first_tokens
+    if placement.varlen:
+        return VarlenAttention(step, window, first_tokens=first_tokens)
+    lengths = step.lengths
     if window is not None and max(lengths) > window + 1:
         return WindowAttention(lengths, window, placement.device)
-    return SequenceAttention(lengths, row_lengths)
+    return SequenceAttention(lengths, [1] * len(lengths) if first_tokens else lengths)

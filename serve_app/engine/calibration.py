@@ -50,7 +50,11 @@ def calibrate(placement: Placement, weights: Weights, config: AnyConfig, tokeniz
     """
     observed = ObservedPlacement()
     with torch.inference_mode():
-        build_encoder(weights, config, observed, first_tokens=False)(_random_sequences(config, tokenizer))
+        encoder, step = (
+            build_encoder(weights, config, observed, first_tokens=False),
+            _random_sequences(config, tokenizer),
+        )
+        encoder(observed.pack(step, encoder.positions(step)))
     return Int8Placement(placement.device, placement.dtype, dict(observed.ranges))
 
 

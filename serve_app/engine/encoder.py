@@ -8,6 +8,7 @@ from torch.nn import functional
 from serve_app.engine.attention import Attention, attention
 from serve_app.engine.config import BertConfig, EncoderConfig
 from serve_app.engine.linear import Linear
+from serve_app.engine.packed import Packed
 from serve_app.engine.placement import Placement
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.weights import Weights
@@ -58,8 +59,8 @@ class RowsLayer:
         self._feed_forward = FeedForward(weights, name, config, placement)
 
     def __call__(self, x: torch.Tensor, attend: Attention, rows: torch.Tensor) -> torch.Tensor:
-        """Hidden states behind this layer: x (tokens, hidden), rows int64 (rows,) -> (rows, hidden)."""
-        asking = x[rows]
+        """Hidden states behind this layer: x (tokens, hidden), rows int32 (rows,) -> (rows, hidden)."""
+        asking = x.index_select(0, rows)
         query = self._query(asking).view(-1, *self._shape)
         key, value = self._key_value(x).view(-1, 2, *self._shape).unbind(1)
         return self._feed_forward(asking, attend(query, key, value))
@@ -104,27 +105,26 @@ class Embeddings:
         def read(name: str, rows: int) -> torch.Tensor:
             return weights.get(f"embeddings.{name}_embeddings.weight", rows, config.hidden).to(placement.device)
 
-        self._config, self._placement = config, placement
+        self._config, self._dtype = config, placement.dtype
         self._words = read("word", config.vocabulary)
         self._positions = read("position", config.positions)
         self._segments = read("token_type", config.segments)
         self._norm = LayerNorm(weights, "embeddings.LayerNorm", config, placement.device, torch.float32)
 
-    def __call__(self, sequences: Sequences) -> torch.Tensor:
+    def __call__(self, step: Packed) -> torch.Tensor:
         """Input of the first layer: (tokens, hidden), in the layers' precision."""
-        send, places = self._placement.send, sequences.places
-        x = functional.embedding(send(sequences.token_ids), self._words)
-        x += functional.embedding(send(self._position_ids(sequences, places)), self._positions)
+        x = functional.embedding(step.token_ids, self._words)
+        x += functional.embedding(step.positions, self._positions)
         if self._config.segments > 1:
-            second = places >= np.repeat(sequences.first_segments, sequences.lengths)
-            x += functional.embedding(send(second.astype(np.int32)), self._segments)
+            x += functional.embedding(step.segments, self._segments)
         else:
             x += self._segments[0]
-        return self._norm(x).to(self._placement.dtype)
+        return self._norm(x).to(self._dtype)
 
-    def _position_ids(self, sequences: Sequences, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    def positions(self, sequences: Sequences) -> NDArray[np.int64]:
+        """Row of each token in the table of positions: int64 (tokens,)."""
         if self._config.family == "bert":
-            return places
+            return sequences.places
         # RoBERTa does not count a padding token, and text may spell one ("<pad>"): transformers'
         # create_position_ids_from_input_ids.
         counts = sequences.token_ids != self._config.pad_id
@@ -143,19 +143,18 @@ class BertEncoder:
     def __init__(self, weights: Weights, config: BertConfig, placement: Placement, *, first_tokens: bool) -> None:
         self._placement = placement
         self._embeddings = Embeddings(weights, config, placement)
+        self.positions = self._embeddings.positions
         names = [f"encoder.layer.{number}" for number in range(config.layers)]
         whole = names[:-1] if first_tokens else names
         self._layers = [Layer(weights, name, config, placement) for name in whole]
         self._last = RowsLayer(weights, names[-1], config, placement) if first_tokens else None
 
-    def __call__(self, sequences: Sequences) -> torch.Tensor:
+    def __call__(self, step: Packed) -> torch.Tensor:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
-        lengths = sequences.lengths.tolist()
-        attend = attention(lengths, lengths, self._placement)
-        x = self._embeddings(sequences)
+        attend = attention(step, self._placement)
+        x = self._embeddings(step)
         for layer in self._layers:
             x = layer(x, attend)
         if self._last is None:
             return x
-        first = attention(lengths, [1] * len(lengths), self._placement)
-        return self._last(x, first, self._placement.send(sequences.starts))
+        return self._last(x, attention(step, self._placement, first_tokens=True), step.starts)

@@ -2,12 +2,15 @@
 
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from serve_app.engine.config import AnyConfig, BertConfig, ModernBertConfig
 from serve_app.engine.encoder import BertEncoder
 from serve_app.engine.heads import ClassificationHead, EmbeddingHead, Head
 from serve_app.engine.modernbert import ModernBertClassificationHead, ModernBertEncoder
+from serve_app.engine.packed import Packed
 from serve_app.engine.placement import Placement
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.weights import Weights
@@ -16,7 +19,11 @@ from serve_app.engine.weights import Weights
 class Encoder(Protocol):
     """Token sequences to hidden states."""
 
-    def __call__(self, sequences: Sequences) -> torch.Tensor:
+    def positions(self, sequences: Sequences) -> NDArray[np.int64]:
+        """Position of each token as this family counts them: int64 (tokens,)."""
+        ...
+
+    def __call__(self, step: Packed) -> torch.Tensor:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) of each sequence's first token."""
         ...
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from serve_app.engine.config import BertConfig, EncoderConfig
 from serve_app.engine.linear import Activation, Linear, steady_linear
-from serve_app.engine.sequences import Sequences
+from serve_app.engine.packed import Packed
 from serve_app.engine.weights import Weights
 
 Rows = NDArray[np.float32]
@@ -24,7 +24,7 @@ class Head(Protocol):
     first_tokens: bool
     width: int
 
-    def __call__(self, states: torch.Tensor, sequences: Sequences) -> torch.Tensor:
+    def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:
         """One row a sequence, (sequences, width); states as the encoder gives them."""
         ...
 
@@ -48,7 +48,7 @@ class ClassificationHead:
         self._dense = exact_linear(weights, dense, config.hidden, config.hidden, device)
         self._out = exact_linear(weights, out, 1, config.hidden, device)
 
-    def __call__(self, states: torch.Tensor, sequences: Sequences) -> torch.Tensor:  # noqa: ARG002
+    def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:  # noqa: ARG002
         return self._out(torch.tanh(self._dense(states.float())))
 
 
@@ -59,8 +59,8 @@ class EmbeddingHead:
         self.first_tokens = config.pooling == "cls"
         self.width = config.hidden
 
-    def __call__(self, states: torch.Tensor, sequences: Sequences) -> torch.Tensor:
-        pooled = states.float() if self.first_tokens else means(states, sequences)
+    def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:
+        pooled = states.float() if self.first_tokens else means(states, step)
         return functional.normalize(pooled, dim=1)
 
 
@@ -79,11 +79,10 @@ def exact_linear(
     return steady_linear(weight.to(device), shift.to(device), activation)
 
 
-def means(states: torch.Tensor, sequences: Sequences) -> torch.Tensor:
+def means(states: torch.Tensor, step: Packed) -> torch.Tensor:
     """The mean state of each sequence: float32 (sequences, hidden), from (tokens, hidden)."""
-    lengths = torch.from_numpy(sequences.lengths).long().to(states.device, non_blocking=True)
-    # Unsafe: not checked whether the lengths add up, for which a GPU would have to be waited for.
-    return torch.segment_reduce(states.float(), "mean", lengths=lengths, axis=0, unsafe=True)
+    # Unsafe: not checked whether the bounds are right, for which a GPU would have to be waited for.
+    return torch.segment_reduce(states.float(), "mean", offsets=step.bounds, axis=0, unsafe=True)
 
 
 def cosines(vectors: Rows) -> Rows:

@@ -78,15 +78,10 @@ class Model:
             raise ValueError(f"a sequence has {longest:,} tokens; the model reads at most {self.config.max_tokens:,}")
         # Neighbours of one length share an attention call.
         order = np.argsort(-sequences.lengths, kind="stable")
-        try:
-            with torch.inference_mode():
-                states = self._encoder(step := sequences.take(order))
-                fetched = self.placement.fetch(self._head(states, step).float())
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
+        fetched = self._fetch(sequences.take(order))
+        if fetched is None:
             torch.cuda.empty_cache()
-            raise StepTooLargeError(f"{sequences.token_ids.size:,} tokens at once do not fit into memory") from None
+            raise StepTooLargeError(f"{sequences.token_ids.size:,} tokens at once do not fit into memory")
 
         def rows() -> Rows:
             sorted_rows = fetched()
@@ -96,10 +91,24 @@ class Model:
 
         return rows
 
+    def _fetch(self, sequences: Sequences) -> Callable[[], Rows] | None:
+        """What gives the rows of a step, or None where memory was too small.
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+        An error raised from here would hold the step's tensors by its traceback while smaller steps are tried.
+        """
+        try:
+            with torch.inference_mode():
+                step = self.placement.pack(sequences, self._encoder.positions(sequences))
+                return self.placement.fetch(self._head(self._encoder(step), step).float())
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        return None
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     # torch has a class for it on GPUs, and on CPUs but a message.
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def require_memory(config: EncoderConfig, placement: Placement, available: Callable[[], int] | None = None) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from serve_app.engine.attention import Attention, attention
 from serve_app.engine.config import ModernBertConfig
 from serve_app.engine.encoder import LayerNorm
 from serve_app.engine.heads import exact_linear, means
+from serve_app.engine.packed import Packed
 from serve_app.engine.placement import Placement
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.weights import Weights
@@ -21,7 +24,7 @@ class Rotation:
     """
 
     def __init__(self, places: torch.Tensor, theta: float, size: int) -> None:
-        """`places`: int64 (tokens,), of each token in its sequence. `size`: width of a head."""
+        """`places`: int32 (tokens,), of each token in its sequence. `size`: width of a head."""
         steps = torch.arange(0, size, 2, dtype=torch.float32, device=places.device)
         # In transformers' order of operations: at place 8,000 the last bit of a factor is an angle of 0.0005.
         angles = places[:, None].float() * (1.0 / theta ** (steps / size))
@@ -29,7 +32,14 @@ class Rotation:
 
     def __call__(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """Queries or keys, turned: (rows, heads, size). rows: as for Layer."""
-        cos, sin = (self._cos, self._sin) if rows is None else (self._cos[rows], self._sin[rows])
+        cos, sin = (
+            (self._cos, self._sin)
+            if rows is None
+            else (
+                self._cos.index_select(0, rows),
+                self._sin.index_select(0, rows),
+            )
+        )
         first, second = x.float().chunk(2, dim=-1)
         out = torch.empty(x.shape, dtype=torch.float32, device=x.device)
         left, right = out.chunk(2, dim=-1)
@@ -69,11 +79,11 @@ class Layer:
     ) -> torch.Tensor:
         """Hidden states behind this layer.
 
-        x: (tokens, hidden). rows: int64 (rows,), the tokens whose states are wanted; None for all.
+        x: (tokens, hidden). rows: int32 (rows,), the tokens whose states are wanted; None for all.
         Returns (rows, hidden).
         """
         seen = self._norm_attention(x)
-        x, asking = (x, seen) if rows is None else (x[rows], seen[rows])
+        x, asking = (x, seen) if rows is None else (x.index_select(0, rows), seen.index_select(0, rows))
         query = self._query(asking).view(-1, *self._shape)
         key, value = self._key_value(seen).view(-1, 2, *self._shape).unbind(1)
         y = self._attended.add_to(x, attend(rotate(query, rows), rotate(key), value))
@@ -96,18 +106,20 @@ class ModernBertEncoder:
         self._layers = [Layer(weights, index, config, placement) for index in range(config.layers)]
         self._norm = LayerNorm(weights, "final_norm", config, device, dtype, bias=bias)
 
-    def __call__(self, sequences: Sequences) -> torch.Tensor:
+    def positions(self, sequences: Sequences) -> NDArray[np.int64]:
+        """Place of each token in its sequence: int64 (tokens,)."""
+        return sequences.places
+
+    def __call__(self, step: Packed) -> torch.Tensor:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
-        send, counts = self._placement.send, sequences.lengths.tolist()
-        places, starts = send(sequences.places), send(sequences.starts)
         by_reach = {
             reach: (
-                attention(counts, counts, self._placement, reach.window),
-                Rotation(places, reach.theta, self._config.head_size),
+                attention(step, self._placement, reach.window),
+                Rotation(step.positions, reach.theta, self._config.head_size),
             )
             for reach in set(self._config.reaches)
         }
-        words = functional.embedding(send(sequences.token_ids), self._words)
+        words = functional.embedding(step.token_ids, self._words)
         x = self._norm_words(words).to(self._placement.dtype)
         for layer in self._layers[:-1]:
             x = layer(x, *by_reach[layer.reach])
@@ -116,9 +128,9 @@ class ModernBertEncoder:
         if not self._first_tokens:
             return self._norm(last(x, attend, rotate))
         if last.reach.window is not None:
-            return self._norm(last(x, attend, rotate)[starts])
-        first = attention(counts, [1] * len(counts), self._placement)
-        return self._norm(last(x, first, rotate, starts))
+            return self._norm(last(x, attend, rotate).index_select(0, step.starts))
+        first = attention(step, self._placement, first_tokens=True)
+        return self._norm(last(x, first, rotate, step.starts))
 
 
 class ModernBertClassificationHead:
@@ -138,9 +150,9 @@ class ModernBertClassificationHead:
         self._norm = LayerNorm(weights, "head.norm", config, device, torch.float32, bias=config.norm_bias)
         self._out = exact_linear(weights, "classifier", 1, hidden, device)
 
-    def __call__(self, states: torch.Tensor, sequences: Sequences) -> torch.Tensor:
+    def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:
         """One logit a sequence: (sequences, 1)."""
-        pooled = states.float() if self.first_tokens else means(states, sequences)
+        pooled = states.float() if self.first_tokens else means(states, step)
         return self._out(self._norm(self._dense(pooled)))
 
 

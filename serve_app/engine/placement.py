@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from serve_app.engine.files import ModelError
 from serve_app.engine.linear import Activation, Linear, ResidualLinear, bfloat16_available, linear
 from serve_app.engine.options import EngineOptions
+from serve_app.engine.packed import Packed, buffer
 from serve_app.engine.quantised import QuantisedLinear, int8_available
+from serve_app.engine.sequences import Sequences
 
 
 class Placement:
@@ -18,12 +21,22 @@ class Placement:
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device, self.dtype = device, dtype
 
+    @property
+    def varlen(self) -> bool:
+        """Whether one kernel attends within sequences of any lengths."""
+        return self.device.type == "cuda" and self.dtype in {torch.float16, torch.bfloat16}
+
     def send(self, array: NDArray[Any]) -> torch.Tensor:
         """An array on the device. Does not wait for it: a copy to a GPU leaves from pinned memory, in turn."""
         tensor = torch.from_numpy(array)
         if self.device.type != "cuda":
             return tensor
         return tensor.pin_memory().to(self.device, non_blocking=True)
+
+    def pack(self, sequences: Sequences, positions: NDArray[np.int64]) -> Packed:
+        """A step on the device. positions: (tokens,), as the model counts them."""
+        lengths = sequences.lengths.tolist()
+        return Packed.cut(self.send(buffer(sequences, positions)), lengths, max(lengths))
 
     def fetch(self, tensor: torch.Tensor) -> Callable[[], NDArray[Any]]:
         """A tensor's values, to be called for: only that waits until the device has computed them."""

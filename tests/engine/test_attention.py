@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from serve_app.engine.attention import SequenceAttention, attention
 from serve_app.engine.placement import Placement
 from serve_app.engine.window import WindowAttention
+from tests.engine.device import sequences
 
 HEADS, SIZE = 4, 16
 
@@ -68,5 +69,6 @@ def test_a_windows_every_token_attends_to_its_neighbours(lengths: list[int], win
 
 
 def test_a_window_as_wide_as_every_sequence_costs_nothing() -> None:
-    found = attention([65, 3], [65, 3], Placement(torch.device("cpu"), torch.float32), window=64)
+    placement, step = Placement(torch.device("cpu"), torch.float32), sequences([1] * 65, [2] * 3)
+    found = attention(placement.pack(step, step.places), placement, window=64)
     assert isinstance(found, SequenceAttention)
