@@ -48,7 +48,7 @@ def build(settings: Settings) -> Application:
 
 def _scorer(card: Card, model: ModelSettings) -> Application:
     options = ScorerOptions(
-        engine=EngineOptions(model.device, model.precision, model.threads),
+        engine=EngineOptions(model.device, model.precision, model.threads, model.cuda_graphs),
         replicas=model.replicas,
         max_step_tokens=model.max_step_tokens,
         max_queued_tokens=model.max_queued_tokens,

@@ -1,7 +1,8 @@
 """A model on one device: sequences in, one row of numbers a sequence out."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -13,8 +14,10 @@ from serve_app.engine.calibration import calibrate
 from serve_app.engine.config import EncoderConfig, read_config
 from serve_app.engine.families import Encoder, build_encoder, build_head
 from serve_app.engine.files import ModelError
+from serve_app.engine.graphs import CudaRecorder, Graphs, Recorder
 from serve_app.engine.heads import Head, Rows
 from serve_app.engine.options import EngineOptions
+from serve_app.engine.packed import Packed
 from serve_app.engine.placement import Placement, choose_placement
 from serve_app.engine.scheduler import StepTooLargeError
 from serve_app.engine.sequences import Sequences
@@ -23,6 +26,8 @@ from serve_app.engine.weights import Weights
 
 # The activations of a step and what torch itself takes, beside the weights.
 WORKING_BYTES = 512 * 2**20
+# Of a GPU: libraries choose other kernels for few rows than for many.
+WARM_UP_TOKENS = (1_024, 4_096, 16_384)
 
 
 class Model:
@@ -32,6 +37,7 @@ class Model:
         self.config = config
         self.placement = placement
         self._encoder, self._head = encoder, head
+        self._graphs: Callable[[Sequences], torch.Tensor | None] = lambda _: None
 
     @classmethod
     def load(cls, directory: Path, options: EngineOptions | None = None, sha256: str | None = None) -> Self:
@@ -50,7 +56,12 @@ class Model:
             placement = calibrate(placement, weights, config, Tokenizer.load(directory))
         head = build_head(weights, config, placement.device)
         encoder = build_encoder(weights, config, placement, first_tokens=head.first_tokens)
-        return cls(config, encoder, head, placement)
+        model = cls(config, encoder, head, placement)
+        if placement.device.type == "cuda":
+            model.warm_up(WARM_UP_TOKENS)
+            if options.cuda_graphs and placement.varlen:
+                model.record(CudaRecorder())
+        return model
 
     @property
     def width(self) -> int:
@@ -61,6 +72,21 @@ class Model:
     def steps_in_flight(self) -> int:
         """Steps that it pays to have started: on a GPU the next is prepared while one runs."""
         return 2 if self.placement.device.type == "cuda" else 1
+
+    def warm_up(self, sizes: Sequence[int]) -> None:
+        """Compute steps of so many tokens: what a device loads when it is first needed is then there.
+
+        A step that does not fit into memory is left out.
+        """
+        for tokens in sizes:
+            with suppress(StepTooLargeError):
+                self(Sequences.filler(tokens, -(-tokens // self.config.max_tokens)))
+
+    def record(self, recorder: Recorder) -> None:
+        """Have small steps recorded, and repeated from now on."""
+        with torch.inference_mode():
+            encoder = self._encoder
+            self._graphs = Graphs(self._forward, encoder.positions, self.placement, self.config.max_tokens, recorder)
 
     def __call__(self, sequences: Sequences) -> Rows:
         """One row a sequence: float32 (sequences, width), in the order given. Raises as `start`."""
@@ -98,12 +124,17 @@ class Model:
         """
         try:
             with torch.inference_mode():
-                step = self.placement.pack(sequences, self._encoder.positions(sequences))
-                return self.placement.fetch(self._head(self._encoder(step), step).float())
+                rows = self._graphs(sequences)
+                if rows is None:
+                    rows = self._forward(self.placement.pack(sequences, self._encoder.positions(sequences)))
+                return self.placement.fetch(rows)
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
         return None
+
+    def _forward(self, step: Packed) -> torch.Tensor:
+        return self._head(self._encoder(step), step).float()
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:

@@ -26,12 +26,17 @@ class Placement:
         """Whether one kernel attends within sequences of any lengths."""
         return self.device.type == "cuda" and self.dtype in {torch.float16, torch.bfloat16}
 
-    def send(self, array: NDArray[Any]) -> torch.Tensor:
-        """An array on the device. Does not wait for it: a copy to a GPU leaves from pinned memory, in turn."""
+    def send(self, array: NDArray[Any], into: torch.Tensor | None = None) -> torch.Tensor:
+        """An array on the device, in a tensor that is there where one is given.
+
+        Does not wait for it: a copy to a GPU leaves from pinned memory, in turn.
+        """
         tensor = torch.from_numpy(array)
-        if self.device.type != "cuda":
-            return tensor
-        return tensor.pin_memory().to(self.device, non_blocking=True)
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        if into is None:
+            return tensor.to(self.device, non_blocking=True)
+        return into.copy_(tensor, non_blocking=True)
 
     def pack(self, sequences: Sequences, positions: NDArray[np.int64]) -> Packed:
         """A step on the device. positions: (tokens,), as the model counts them."""

@@ -39,6 +39,25 @@ class Sequences:
         return np.arange(self.token_ids.size) - np.repeat(self.starts, self.lengths)
 
     @classmethod
+    def filler(cls, tokens: int, count: int) -> Self:
+        """So many tokens, all 0, in so many sequences of lengths as even as may be."""
+        lengths = np.full(count, tokens // count, dtype=np.int32)
+        lengths[: tokens % count] += 1
+        return cls(np.zeros(tokens, dtype=np.int32), lengths, lengths)
+
+    def filled_up(self, tokens: int, count: int, max_tokens: int) -> Self | None:
+        """These sequences and filler behind them, to so many tokens and sequences; None where that cannot be.
+
+        max_tokens: of the longest filler.
+        """
+        spare_tokens, spare = tokens - self.token_ids.size, count - len(self)
+        if spare == spare_tokens == 0:
+            return self
+        if not 0 < spare <= spare_tokens <= spare * max_tokens:
+            return None
+        return self.concatenate([self, self.filler(spare_tokens, spare)])
+
+    @classmethod
     def wrap(
         cls, prefix: TokenIds, token_ids: TokenIds, lengths: NDArray[np.int32], suffix: TokenIds, *, pair: bool
     ) -> Self:

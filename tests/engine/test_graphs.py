@@ -1,0 +1,152 @@
+"""Recorded steps, with a recorder and an attention kernel that a CPU has."""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serve_app.engine.graphs import SHAPES, Recorder, Run
+from serve_app.engine.model import Model
+from serve_app.engine.sequences import Sequences
+from tests.conftest import FAMILIES, HEADS
+from tests.engine.device import sequences, texts_of
+from tests.tiny_models import TinyModel
+
+texts = st.lists(st.lists(st.integers(5, 300), min_size=1, max_size=100), min_size=1, max_size=20)
+
+
+class Repeater:
+    """Records by running again, into the tensor of the first time, and counts."""
+
+    def __init__(self) -> None:
+        self.repeats = 0
+
+    def __call__(self, run: Run) -> Run:
+        rows = run()
+
+        def repeat() -> torch.Tensor:
+            self.repeats += 1
+            return rows.copy_(run())
+
+        return repeat
+
+
+def varlen_by_masks(  # noqa: PLR0917
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    row_bounds: torch.Tensor,
+    bounds: torch.Tensor,
+    most_rows: int,
+    most_tokens: int,
+    window_size: tuple[int, int],
+) -> torch.Tensor:
+    """torch's varlen_attn, by its documentation."""
+    assert row_bounds.dtype == bounds.dtype == torch.int32
+    assert most_rows >= row_bounds.diff().max()
+    assert most_tokens >= bounds.diff().max()
+    asking, seen = (torch.arange(len(bounds) - 1).repeat_interleave(ends.diff()) for ends in (row_bounds, bounds))
+    allowed = asking[:, None] == seen
+    if window_size != (-1, -1):
+        assert torch.equal(row_bounds, bounds)
+        place = torch.arange(len(seen))
+        allowed &= (place[:, None] - place).abs() <= window_size[0]
+    heads = (x.transpose(0, 1)[None] for x in (query, key, value))
+    return torch.nn.functional.scaled_dot_product_attention(*heads, attn_mask=allowed)[0].transpose(0, 1)
+
+
+def model_on_a_gpu_of_masks(tiny: TinyModel, patch: pytest.MonkeyPatch, recorder: Recorder) -> Model:
+    model = Model.load(tiny.directory)
+    patch.setattr("serve_app.engine.attention.varlen_attn", varlen_by_masks)
+    patch.setattr("serve_app.engine.placement.Placement.varlen", True)
+    patch.setattr("serve_app.engine.graphs.SHAPES", SHAPES[:3])
+    model.record(recorder)
+    return model
+
+
+@pytest.fixture
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as context:
+        yield context
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("head", HEADS)
+def test_a_repeated_step_gives_what_the_step_itself_gives(
+    tiny_models: dict[tuple[str, str], TinyModel], patch: pytest.MonkeyPatch, family: str, head: str
+) -> None:
+    tiny, repeater, chance = tiny_models[family, head], Repeater(), np.random.default_rng(3)
+    plain = Model.load(tiny.directory)
+    steps = [sequences(*(chance.integers(5, 300, length).tolist() for length in chance.integers(1, 99, count)))
+             for count in (1, 2, 5, 1, 3)]  # fmt: skip
+    expected = [plain(step) for step in steps]
+    model = model_on_a_gpu_of_masks(tiny, patch, repeater)
+    for step, rows in zip(steps, expected, strict=True):
+        np.testing.assert_allclose(model(step), rows, atol=1e-5, rtol=0)
+    assert repeater.repeats == len(steps)
+
+
+def test_a_step_larger_than_any_recorded_is_computed_as_it_is(
+    tiny_models: dict[tuple[str, str], TinyModel], patch: pytest.MonkeyPatch
+) -> None:
+    tiny, repeater = tiny_models["bert", "classification"], Repeater()
+    large = sequences(*[[7] * 100] * 6)
+    expected = Model.load(tiny.directory)(large)
+    np.testing.assert_allclose(model_on_a_gpu_of_masks(tiny, patch, repeater)(large), expected, atol=1e-5)
+    assert not repeater.repeats
+
+
+def test_where_recording_fails_steps_are_computed_as_they_are(
+    tiny_models: dict[tuple[str, str], TinyModel], patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: Run) -> Run:
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
+
+    tiny, step = tiny_models["bert", "classification"], sequences([5] * 20)
+    expected = Model.load(tiny.directory)(step)
+    with caplog.at_level(logging.WARNING):
+        model = model_on_a_gpu_of_masks(tiny, patch, refuse)
+    np.testing.assert_allclose(model(step), expected, atol=1e-5)
+    [record] = caplog.records
+    assert (record.message, record.error) == (  # type: ignore[attr-defined]
+        "no CUDA graphs",
+        "CUDA error: operation not permitted when stream is capturing",
+    )
+
+
+@settings(max_examples=100)
+@given(texts, st.integers(1, 600), st.integers(1, 40), st.integers(1, 64))
+def test_filler_comes_behind_and_is_no_longer_than_the_model_reads(
+    given_texts: list[list[int]], tokens: int, count: int, max_tokens: int
+) -> None:
+    step = sequences(*given_texts)
+    filled = step.filled_up(tokens, count, max_tokens)
+    spare_tokens, spare = tokens - step.token_ids.size, count - len(step)
+    possible = spare_tokens == spare == 0 or 0 < spare <= spare_tokens <= spare * max_tokens
+    assert (filled is not None) == possible
+    if filled is not None:
+        assert texts_of(filled)[: len(step)] == given_texts
+        assert (filled.token_ids.size, len(filled)) == (tokens, count)
+        assert all(1 <= length <= max_tokens for length in filled.lengths[len(step) :])
+
+
+def test_the_recorded_shapes_can_be_filled_from_one_document() -> None:
+    for tokens, count in SHAPES:
+        assert sequences([5] * (tokens // 2)).filled_up(tokens, count, 512) is not None
+
+
+def test_warming_up_reads_no_further_than_the_model(tiny_model: TinyModel, patch: pytest.MonkeyPatch) -> None:
+    model, seen = Model.load(tiny_model.directory), []
+    start = model.start
+
+    def kept(batch: Sequences):
+        seen.append(batch)
+        return start(batch)
+
+    patch.setattr(model, "start", kept)
+    model.warm_up([40, 300])
+    assert [batch.token_ids.size for batch in seen] == [40, 300]
