@@ -16,6 +16,9 @@ from serve_app.engine.sequences import Sequences
 
 log = logging.getLogger("rayrank.scheduler")
 
+# Steps are not halved for good below this part of their first size: memory that another process takes comes back.
+SMALLEST_PART = 16
+
 Rows = NDArray[np.float32]
 
 
@@ -135,6 +138,7 @@ class Scheduler:
     ) -> None:
         self._device = device
         self._max_step_tokens = max_step_tokens
+        self._least_step_tokens = max(max_step_tokens // SMALLEST_PART, 1)
         self._max_queued_tokens = max_queued_tokens
         self._clock = clock
         self._queue: deque[Work] = deque()
@@ -147,6 +151,7 @@ class Scheduler:
         self._last_done = 0.0
         self._closed = False
         self._tokens_per_s = 0.0
+        self._room = 0  # tokens that all steps together could have had
         self.steps = 0
         self.tokens = 0
 
@@ -158,7 +163,7 @@ class Scheduler:
     @property
     def step_fill(self) -> float:
         """Mean share of a step's tokens that were used, 0 to 1."""
-        return self.tokens / (self.steps * self._max_step_tokens) if self.steps else 0.0
+        return self.tokens / self._room if self._room else 0.0
 
     @property
     def tokens_per_s(self) -> float:
@@ -283,7 +288,7 @@ class Scheduler:
             parts[0][0].fail(StepError(f"the model failed: {error}"))
             return
         tokens = _tokens(parts)
-        self._max_step_tokens = min(self._max_step_tokens, max(tokens // 2, 1))
+        self._max_step_tokens = min(self._max_step_tokens, max(tokens // 2, self._least_step_tokens))
         log.warning("step halved", extra={"tokens": tokens, "max_step_tokens": self._max_step_tokens})
         for half in _halves(parts):
             await self._compute(half)
@@ -295,6 +300,8 @@ class Scheduler:
         self._last_done = done
         self.steps += 1
         self.tokens += tokens
+        # A sequence longer than a step fills its own.
+        self._room += max(tokens, self._max_step_tokens)
         rate = tokens / seconds
         self._tokens_per_s = rate if not self._tokens_per_s else 0.8 * self._tokens_per_s + 0.2 * rate
 

@@ -219,6 +219,26 @@ async def test_a_step_that_does_not_fit_is_halved_and_so_are_those_after_it() ->
         assert scheduler.queued_tokens == 0
 
 
+async def test_steps_are_halved_no_further_than_to_a_sixteenth() -> None:
+    device = Device(room=1)
+    async with scheduling(device, step=64) as scheduler:
+        rows = await scheduler.admit(sequences(*[[i] for i in range(64)]), LATER).result
+        assert rows[:, 0].tolist() == list(range(64))
+        device.batches.clear()
+        await scheduler.admit(sequences(*[[i] for i in range(64)]), LATER).result
+    assert max(batch.lengths.sum() for batch in device.batches) == 4
+
+
+async def test_a_steps_fill_is_the_share_of_its_own_size() -> None:
+    async with scheduling(Device(room=50), step=100) as scheduler:
+        assert scheduler.step_fill == 0
+        await scheduler.admit(sequences(*[[1] * 10] * 10), LATER).result  # two steps of 50
+        assert scheduler.step_fill == 1
+        await scheduler.admit(sequences([1] * 50), LATER).result
+        await scheduler.admit(sequences([1] * 25, [1] * 20), LATER).result
+        assert scheduler.step_fill == pytest.approx(195 / 200)
+
+
 async def test_a_sequence_that_does_not_fit_alone_fails_alone() -> None:
     device = Device(room=30)
     async with scheduling(device) as scheduler:
