@@ -36,7 +36,9 @@ class ModelSettings(BaseModel):
     threads: Annotated[
         Positive | None, Field(description="CPU threads a replica; the node's cores shared out when left out.")
     ] = None
-    cuda_graphs: Annotated[bool, Field(description="On CUDA, record small steps at load and repeat them.")] = True
+    cuda_graphs: Annotated[
+        bool, Field(description="On CUDA, record small steps at load and repeat them; not yet run on one.")
+    ] = False
     max_step_tokens: Annotated[
         Positive | None, Field(description="Tokens of one step; 2,048 on a CPU and 16,384 on a GPU when left out.")
     ] = None

@@ -14,10 +14,10 @@ class EngineOptions:
     device: auto takes a CUDA device when there is one. precision: exact is float32, |Δ| < 1e-4 to transformers; fast is
     float16 on CUDA and bfloat16 on CPU, as near as 16 bits go; int8 multiplies in 8-bit integers, on a CPU with VNNI;
     auto is fast on CUDA and exact on CPU. threads: of the CPU, None for as many as this process may run on.
-    cuda_graphs: whether small steps are recorded when a model is loaded on CUDA in precision fast.
+    cuda_graphs: whether small steps are recorded when a model is loaded on CUDA in precision fast; not yet run on one.
     """
 
     device: Device = "auto"
     precision: Precision = "auto"
     threads: int | None = None
-    cuda_graphs: bool = True
+    cuda_graphs: bool = False
