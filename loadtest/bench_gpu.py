@@ -7,6 +7,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from rich.table import Table
 from sets import LENGTHS, draw
 from transformers import AutoModelForSequenceClassification
 
+from serve_app.engine.graphs import SHAPES
 from serve_app.engine.model import Model
 from serve_app.engine.options import EngineOptions, Precision
 from serve_app.engine.sequences import Sequences
@@ -25,7 +27,6 @@ from serve_app.engine.sequences import Sequences
 STEPS = (4_096, 8_192, 16_384, 32_768, 65_536)  # tokens
 BATCHES = (32, 128, 512)  # of transformers
 COMPARED = 64  # sequences whose logits are held against float32's
-SINGLES = 50
 WARM_UPS, ROUNDS = 1, 3
 PAD = 1
 
@@ -60,10 +61,10 @@ def score(model: Model, steps: list[Sequences]) -> Logits:
     return np.concatenate([*rows, waiting()] if waiting else rows)[:, 0]
 
 
-def seconds(run: Callable[[], object]) -> float:
+def seconds(run: Callable[[], object], rounds: int = ROUNDS) -> float:
     """Median of some rounds."""
     taken = []
-    for _ in range(WARM_UPS + ROUNDS):
+    for _ in range(WARM_UPS + rounds):
         began = time.perf_counter()
         run()
         taken.append(time.perf_counter() - began)
@@ -114,6 +115,31 @@ def peer(directory: Path, model: Model, rows: list[NDArray[np.int64]]) -> tuple[
     return min((seconds(lambda batch=batch: run(batch)), batch) for batch in BATCHES if batch <= max(len(rows), 32))
 
 
+def small_steps(model: Model, launched: Model, rounds: int) -> Table:
+    """Milliseconds from a small step's start to its rows; launched: the same model, without graphs."""
+    table = Table(title="small steps, three quarters of a recorded shape")
+    for column in ("tokens", "documents", "recorded ms", "launched ms"):
+        table.add_column(column, justify="right")
+    for tokens, count in SHAPES:
+        longest = model.config.max_tokens
+        step = Sequences.filler(tokens * 3 // 4, max(count // 4, -(-tokens // longest)))
+        taken = (seconds(partial(each, step), rounds) for each in (model, launched))
+        table.add_row(f"{step.token_ids.size:,}", str(len(step)), *(f"{one * 1e3:.2f}" for one in taken))
+    return table
+
+
+def waits(model: Model, step: Sequences) -> str:
+    """Whether starting a step waits for the device: torch tells of it on CUDA alone."""
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        model.start(step)
+    except RuntimeError as error:
+        return f"waits for the device: {str(error).splitlines()[0]}"
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return "waits for nothing"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -122,19 +148,27 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a model directory (default: random weights, base shape)")
     parser.add_argument("--sets", nargs="+", choices=sorted(LENGTHS), default=list(LENGTHS))
     parser.add_argument("--tokens", type=int, default=524_288, help="tokens of each set, about")
+    parser.add_argument("--singles", type=int, default=50, help="times that a small step is computed")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("bench-gpu: torch finds no CUDA device here; --device cpu shows that the script runs")
     console = Console()
     directory = options.model or base_directory()
 
-    def load(precision: Precision) -> Model:
-        return Model.load(directory, EngineOptions(device=options.device, precision=precision))
+    def load(precision: Precision, *, cuda_graphs: bool = True) -> Model:
+        return Model.load(directory, EngineOptions(options.device, precision, cuda_graphs=cuda_graphs))
 
     model, exact = load(options.precision), load("exact")
     name = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
     rate = product_rate(model, min(16_384, options.tokens))
     console.print(f"{name}, {model.placement.dtype}, products alone {rate / 1e12:.1f} TFLOP/s", highlight=False)
+    launched = load(options.precision, cuda_graphs=False)
+    console.print(small_steps(model, launched, options.singles))
+    if options.device == "cuda":
+        for tokens in (SHAPES[-1][0], STEPS[0]):
+            step = Sequences.filler(tokens, -(-tokens // model.config.max_tokens))
+            console.print(f"to start a step of {tokens:,} tokens {waits(model, step)}", highlight=False)
+    del launched
     for each in options.sets:
         count = max(options.tokens // LENGTHS[each][0], 2)
         rows = [row[: model.config.max_tokens] % model.config.vocabulary for row in draw(each, count)]
@@ -155,7 +189,7 @@ def main() -> None:
         some = pack(rows[:COMPARED])
         one = pack(rows[:1])
         delta = np.abs(model(some) - exact(some)).max()
-        alone = statistics.median(seconds(lambda one=one: model(one)) for _ in range(SINGLES // ROUNDS))
+        alone = seconds(partial(model, one), options.singles)
         console.print(
             f"max Δlogit to float32 {delta:.0e}; one document of {one.token_ids.size} tokens {alone * 1e3:.2f} ms"
         )

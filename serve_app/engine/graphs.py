@@ -1,7 +1,7 @@
 """Small steps as CUDA graphs: Python takes longer to launch their kernels, over a hundred, than a GPU to compute them.
 
-A graph repeats what was recorded, with the same shapes at the same addresses. So a step is filled up to a shape that was
-recorded, with sequences that nobody asked for: being sequences of their own, they change no other one's rows.
+A graph repeats what was recorded, with the same shapes at the same addresses. So a step is filled up to such a shape
+with sequences that nobody asked for: being sequences of their own, they change no other one's rows.
 """
 
 import logging

@@ -21,6 +21,7 @@ from serve_app.serving.dispatch import ShardAnswer, ShardRefusal
 log = logging.getLogger("rayrank.scorer")
 
 CPU_STEP_TOKENS = 2_048
+# Nothing below 8,192 fills an H100; a request waits behind two steps, so not more than it takes.
 GPU_STEP_TOKENS = 16_384
 
 
