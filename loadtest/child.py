@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -88,8 +89,8 @@ def serve(end: Connection, library: str, kind: str, directory: str, options: str
     except EOFError:
         pass
     except Exception as error:  # whatever a library raises, the others go on
-        end.send((f"{type(error).__name__}: {error}".splitlines()[0], None))
-        raise
+        traceback.print_exc()
+        end.send((" ".join(f"{type(error).__name__}: {error}".split()), None))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ def _quantised(directory: Path) -> Path:
             ov.Core().read_model(exported(directory)),
             nncf.Dataset([{"input_ids": row, "attention_mask": np.ones_like(row)} for row in ids]),
             model_type=nncf.ModelType.TRANSFORMER,
+            # Table look-ups gain nothing, and XLM-R's table of segments, of integers, would not compile.
+            ignored_scope=nncf.IgnoredScope(types=["Gather"]),
             subset_size=CALIBRATION_TEXTS,
         )
         ov.save_model(quantised, path, compress_to_fp16=False)
