@@ -5,7 +5,7 @@ from hypothesis import settings
 
 from tests.tiny_models import TinyModel, make_tiny_model
 
-FAMILIES = ("bert", "roberta", "xlm-roberta", "modernbert")
+FAMILIES = ("bert", "roberta", "xlm-roberta", "deberta-v2", "modernbert")
 HEADS = ("classification", "embedding")
 
 # Shared cores: how long one example takes says nothing.

@@ -9,12 +9,13 @@ from typing import Any
 import sentencepiece
 import torch
 from tokenizers import ByteLevelBPETokenizer
-from tokenizers.implementations import BertWordPieceTokenizer
+from tokenizers.implementations import BertWordPieceTokenizer, SentencePieceUnigramTokenizer
 from tokenizers.processors import BertProcessing, PostProcessor, RobertaProcessing
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     BertConfig,
+    DebertaV2Config,
     ModernBertConfig,
     PretrainedConfig,
     RobertaConfig,
@@ -35,7 +36,7 @@ LINES = [
 
 @dataclass(frozen=True)
 class TinyModel:
-    """A model directory. family: bert, roberta, xlm-roberta or modernbert. head: classification or embedding."""
+    """A model directory. family: as transformers names it in model_type. head: classification or embedding."""
 
     directory: Path
     family: str
@@ -82,6 +83,19 @@ _CONFIGS: dict[str, tuple[type[PretrainedConfig], dict[str, Any]]] = {
     # Two positions are kept free.
     "roberta": (RobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
     "xlm-roberta": (XLMRobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
+    # Fewer buckets than distances, so that far ones share them.
+    "deberta-v2": (
+        DebertaV2Config,
+        {
+            "max_position_embeddings": TOKENS,
+            "relative_attention": True,
+            "position_buckets": 16,
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+            "pos_att_type": "p2c|c2p",
+            "position_biased_input": False,
+        },
+    ),
     # A window much narrower than the sequences, as where texts are long.
     "modernbert": (
         ModernBertConfig,
@@ -118,6 +132,17 @@ def _byte_pairs(directory: Path, text: str, special: list[str], frame: PostProce
     return tokenizer.get_vocab_size()
 
 
+def _unigram(directory: Path, text: str) -> int:
+    tokenizer = SentencePieceUnigramTokenizer()
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+    tokenizer.train([text], vocab_size=500, show_progress=False, special_tokens=special, unk_token="[UNK]")
+    tokenizer.post_processor = BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    tokenizer.save(str(directory / "tokenizer.json"))
+    # Otherwise transformers makes DeBERTa's own from the vocabulary alone.
+    (directory / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    return tokenizer.get_vocab_size()
+
+
 def _sentencepiece(directory: Path, text: str) -> int:
     sentencepiece.SentencePieceTrainer.train(
         input=text,
@@ -138,5 +163,6 @@ _TOKENIZERS = {
     "bert": _wordpiece,
     "roberta": _byte_level,
     "xlm-roberta": _sentencepiece,
+    "deberta-v2": _unigram,
     "modernbert": _byte_level_framed_as_bert,
 }

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serve_app.engine.config import AnyConfig, BertConfig, ModernBertConfig
+from serve_app.engine.config import AnyConfig, BertConfig, DebertaConfig, ModernBertConfig
+from serve_app.engine.deberta import DebertaClassificationHead, DebertaEncoder
 from serve_app.engine.encoder import BertEncoder
 from serve_app.engine.heads import ClassificationHead, EmbeddingHead, Head
 from serve_app.engine.modernbert import ModernBertClassificationHead, ModernBertEncoder
@@ -37,6 +38,8 @@ def build_encoder(weights: Weights, config: AnyConfig, placement: Placement, *, 
     match config:
         case BertConfig():
             return BertEncoder(weights, config, placement, first_tokens=first_tokens)
+        case DebertaConfig():
+            return DebertaEncoder(weights, config, placement, first_tokens=first_tokens)
         case ModernBertConfig():
             return ModernBertEncoder(weights, config, placement, first_tokens=first_tokens)
 
@@ -48,5 +51,7 @@ def build_head(weights: Weights, config: AnyConfig, device: torch.device) -> Hea
     match config:
         case BertConfig():
             return ClassificationHead(weights, config, device)
+        case DebertaConfig():
+            return DebertaClassificationHead(weights, config, device)
         case ModernBertConfig():
             return ModernBertClassificationHead(weights, config, device)

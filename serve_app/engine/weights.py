@@ -9,14 +9,14 @@ from safetensors import safe_open
 from serve_app.engine.files import ModelError, weight_files
 
 # What a checkpoint of a head puts before the names of its encoder.
-ENCODER_PREFIXES = ("roberta.", "bert.", "model.", "")
+ENCODER_PREFIXES = ("roberta.", "bert.", "deberta.", "model.", "")
 
 
 class Weights:
     """Tensors by name, read when asked for, as float32.
 
-    Names are those of the encoder in transformers, without the prefix that a head adds (`roberta.`, `bert.`, `model.`);
-    a head's own tensors keep theirs (`classifier.…`).
+    Names are those of the encoder in transformers, without the prefix that a head adds (`roberta.`, `model.` …); a
+    head's own tensors keep theirs (`classifier.…`).
     """
 
     def __init__(self, directory: Path, sha256: str | None = None) -> None:

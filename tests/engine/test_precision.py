@@ -21,9 +21,9 @@ QUERY, *DOCUMENTS = training_text()[:101]
 needs_bfloat16 = pytest.mark.skipif(not bfloat16_available(), reason="this CPU has no bfloat16 products")
 needs_int8 = pytest.mark.skipif(not int8_available(), reason="this CPU has no int8 products")
 # How far each precision may move a cosine of the embedded model, and a logit of weights so large that they magnify
-# the rounding: logits reach 15, where bfloat16 steps by 0.06.
+# the rounding: logits reach 15, where bfloat16 steps by 0.06. Transformers in bfloat16 is off by up to 0.14.
 BOUNDS = [
-    pytest.param(FAST, 0.01, 0.1, marks=needs_bfloat16, id="fast"),
+    pytest.param(FAST, 0.01, 0.15, marks=needs_bfloat16, id="fast"),
     pytest.param(INT8, 0.04, 0.5, marks=needs_int8, id="int8"),
 ]
 

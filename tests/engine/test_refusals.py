@@ -34,6 +34,12 @@ def modernbert(tiny_models: dict[tuple[str, str], TinyModel], tmp_path: Path) ->
     return Path(shutil.copytree(tiny_models["modernbert", "classification"].directory, tmp_path / "modernbert"))
 
 
+@pytest.fixture
+def deberta(tiny_models: dict[tuple[str, str], TinyModel], tmp_path: Path) -> Path:
+    """A sound DeBERTa cross-encoder, to be spoilt."""
+    return Path(shutil.copytree(tiny_models["deberta-v2", "classification"].directory, tmp_path / "deberta"))
+
+
 def configure(directory: Path, **fields: Any) -> None:
     path = directory / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
@@ -128,6 +134,48 @@ def test_a_modernbert_that_is_not_supported_is_refused_by_file_and_field(
 ) -> None:
     configure(modernbert, **{field: value})
     assert f"config.json: {named}" in refusal(modernbert)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("pooler_hidden_act", "tanh", "pooler_hidden_act: 'tanh' is not supported; supported: gelu"),
+        ("relative_attention", False, "relative_attention: False is not supported; supported: True"),
+        ("share_att_key", None, "share_att_key: None is not supported; supported: True"),
+        ("norm_rel_ebd", "none", "norm_rel_ebd: 'none' is not supported; supported: layer_norm"),
+        ("position_biased_input", True, "position_biased_input: True is not supported; supported: False"),
+        ("type_vocab_size", 2, "type_vocab_size: 2 is not supported; supported: 0"),
+        ("conv_kernel_size", 3, "conv_kernel_size: 3 is not supported"),
+        ("pos_att_type", "c2p", "pos_att_type: 'c2p' is not supported; supported: p2c|c2p"),
+        ("pos_att_type", ["p2c", 1], "pos_att_type: ['p2c', 1] is not supported"),
+        ("pos_att_type", 3, "pos_att_type: 3 is not supported"),
+        ("position_buckets", -1, "position_buckets: -1 is not a whole number of 4 or more"),
+        ("max_relative_positions", "far", "max_relative_positions: 'far' is not a whole number"),
+        # The first distance that shares a bucket would be behind the last.
+        ("max_relative_positions", 9, "max_relative_positions: 9 is not a whole number of 10 or more"),
+    ],
+)
+def test_a_deberta_that_is_not_supported_is_refused_by_file_and_field(
+    deberta: Path, field: str, value: Any, named: str
+) -> None:
+    configure(deberta, **{field: value})
+    assert f"config.json: {named}" in refusal(deberta)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("deberta.encoder.rel_embeddings.weight", (32, 64)),
+        ("deberta.encoder.layer.1.attention.self.key_proj.weight", (64, 64)),
+        ("pooler.dense.weight", (64, 64)),
+    ],
+)
+def test_a_debertas_tensor_of_another_shape_is_named_with_both_shapes(
+    deberta: Path, name: str, asked: tuple[int, ...]
+) -> None:
+    found = (63, *asked[1:])
+    change_tensors(deberta, lambda tensors: tensors.update({name: torch.zeros(found)}))
+    assert f"tensor {name!r} has shape {found}; config.json asks for {asked}" in refusal(deberta)
 
 
 def test_a_head_with_three_labels_is_refused(directory: Path) -> None:

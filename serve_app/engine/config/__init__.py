@@ -5,19 +5,21 @@ from pathlib import Path
 
 from serve_app.engine.config.base import EncoderConfig, Head
 from serve_app.engine.config.bert import BertConfig, read_bert, read_roberta
+from serve_app.engine.config.deberta import DebertaConfig, read_deberta
 from serve_app.engine.config.fields import Fields
 from serve_app.engine.config.modernbert import ModernBertConfig, read_modernbert
 from serve_app.engine.files import ModelError
 
-__all__ = ["AnyConfig", "BertConfig", "EncoderConfig", "ModernBertConfig", "read_config"]
+__all__ = ["AnyConfig", "BertConfig", "DebertaConfig", "EncoderConfig", "ModernBertConfig", "read_config"]
 
-AnyConfig = BertConfig | ModernBertConfig
+AnyConfig = BertConfig | DebertaConfig | ModernBertConfig
 
 # For each model_type: how transformers' classes for it begin, and what reads its configuration.
 FAMILIES: dict[str, tuple[str, Callable[[Fields, Head], AnyConfig]]] = {
     "bert": ("Bert", read_bert),
     "roberta": ("Roberta", read_roberta),
     "xlm-roberta": ("XLMRoberta", read_roberta),
+    "deberta-v2": ("DebertaV2", read_deberta),
     "modernbert": ("ModernBert", read_modernbert),
 }
 HEADS: dict[str, Head] = {"ForSequenceClassification": "classification", "Model": "embedding"}

@@ -46,8 +46,8 @@ def read_roberta(fields: Fields, head: Head) -> BertConfig:
 def _read(
     fields: Fields, head: Head, family: Literal["bert", "roberta"], *, pad_id: int, first_position: int
 ) -> BertConfig:
-    fields.choice("hidden_act", "gelu", "gelu")
-    fields.choice("position_embedding_type", "absolute", "absolute")
+    fields.only("hidden_act", "gelu", default="gelu")
+    fields.only("position_embedding_type", "absolute", default="absolute")
     fields.refuse("is_decoder")
     fields.refuse("add_cross_attention")
     positions = fields.whole("max_position_embeddings")

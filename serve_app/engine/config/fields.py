@@ -67,6 +67,11 @@ class Fields:
             raise self.refusal(name, f"{value!r} is not supported; supported: {', '.join(supported)}")
         return str(value)
 
+    def only(self, name: str, supported: object, *, default: object) -> None:
+        """Raise ModelError unless the field has the one value that is supported."""
+        if (value := self._raw.get(name, default)) != supported:
+            raise self.refusal(name, f"{value!r} is not supported; supported: {supported}")
+
     def refuse(self, name: str) -> None:
         """Raise ModelError when the field asks for what is not supported; false and null ask for nothing."""
         if value := self._raw.get(name):

@@ -49,8 +49,8 @@ class ModernBertConfig(EncoderConfig):
 
 def read_modernbert(fields: Fields, head: Head) -> ModernBertConfig:
     """ModernBERT's configuration."""
-    fields.choice("hidden_activation", "gelu", "gelu")
-    fields.choice("classifier_activation", "gelu", "gelu")
+    fields.only("hidden_activation", "gelu", default="gelu")
+    fields.only("classifier_activation", "gelu", default="gelu")
     fields.refuse("rope_scaling")
     layers = fields.whole("num_hidden_layers")
     return ModernBertConfig(
@@ -101,5 +101,5 @@ def _layer_types(fields: Fields, layers: int) -> list[Any]:
 def _theta(fields: Fields, kind: str, before: str, default: float) -> float:
     """The base of one kind of layer. before: the field that transformers 4 kept it in."""
     rotary = fields.part("rope_parameters").part(kind)
-    rotary.choice("rope_type", "default", "default")
+    rotary.only("rope_type", "default", default="default")
     return rotary.number("rope_theta") if "rope_theta" in rotary else fields.number(before, default)
