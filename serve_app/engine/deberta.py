@@ -10,6 +10,7 @@ from torch.nn import functional
 from serve_app.engine.config import DebertaConfig
 from serve_app.engine.encoder import FeedForward, LayerNorm
 from serve_app.engine.heads import exact_linear
+from serve_app.engine.packed import Packed
 from serve_app.engine.placement import Placement
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.weights import Weights
@@ -101,10 +102,10 @@ class Layer:
     ) -> torch.Tensor:
         """Hidden states behind this layer.
 
-        x: (tokens, hidden). rows: int64 (rows,), the tokens whose states are wanted; None for all.
+        x: (tokens, hidden). rows: int32 (rows,), the tokens whose states are wanted; None for all.
         Returns (rows, hidden).
         """
-        asking = x if rows is None else x[rows]
+        asking = x if rows is None else x.index_select(0, rows)
         query = self._query(asking).view(-1, *self._shape)
         key, value = self._key_value(x).view(-1, 2, *self._shape).unbind(1)
         return self._feed_forward(asking, attend(query, key, value, self._distances))
@@ -115,6 +116,8 @@ class DebertaEncoder:
 
     first_tokens: whether only each sequence's first token is wanted of the last layer.
     """
+
+    by_shape_alone = False
 
     def __init__(self, weights: Weights, config: DebertaConfig, placement: Placement, *, first_tokens: bool) -> None:
         device, hidden = placement.device, config.hidden
@@ -128,17 +131,21 @@ class DebertaEncoder:
         self._layers = [Layer(weights, name, config, placement, distances) for name in names]
         self._buckets = distance_buckets(config.max_tokens, config)
 
-    def __call__(self, sequences: Sequences) -> torch.Tensor:
+    def positions(self, sequences: Sequences) -> NDArray[np.int64]:
+        """Place of each token in its sequence: int64 (tokens,)."""
+        return sequences.places
+
+    def __call__(self, step: Packed) -> torch.Tensor:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
-        send, lengths = self._placement.send, sequences.lengths.tolist()
+        lengths = step.lengths
         attend = DisentangledAttention(lengths, lengths, self._buckets, self._placement)
-        x = self._norm(functional.embedding(send(sequences.token_ids), self._words)).to(self._placement.dtype)
+        x = self._norm(functional.embedding(step.token_ids, self._words)).to(self._placement.dtype)
         for layer in self._layers[:-1]:
             x = layer(x, attend)
         if not self._first_tokens:
             return self._layers[-1](x, attend)
         first = DisentangledAttention(lengths, [1] * len(lengths), self._buckets, self._placement)
-        return self._layers[-1](x, first, send(sequences.starts))
+        return self._layers[-1](x, first, step.starts)
 
 
 class DebertaClassificationHead:
@@ -151,6 +158,6 @@ class DebertaClassificationHead:
         self._dense = exact_linear(weights, "pooler.dense", config.hidden, config.hidden, device, activation="gelu")
         self._out = exact_linear(weights, "classifier", 1, config.hidden, device)
 
-    def __call__(self, states: torch.Tensor, sequences: Sequences) -> torch.Tensor:  # noqa: ARG002
+    def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:  # noqa: ARG002
         """One logit a sequence: (sequences, 1)."""
         return self._out(self._dense(states.float()))

@@ -140,6 +140,8 @@ class BertEncoder:
     first_tokens: whether only each sequence's first token is wanted of the last layer.
     """
 
+    by_shape_alone = True
+
     def __init__(self, weights: Weights, config: BertConfig, placement: Placement, *, first_tokens: bool) -> None:
         self._placement = placement
         self._embeddings = Embeddings(weights, config, placement)

@@ -18,7 +18,12 @@ from serve_app.engine.weights import Weights
 
 
 class Encoder(Protocol):
-    """Token sequences to hidden states."""
+    """Token sequences to hidden states.
+
+    by_shape_alone: whether, attention being one kernel, steps of one shape run the same kernels whatever their lengths.
+    """
+
+    by_shape_alone: bool
 
     def positions(self, sequences: Sequences) -> NDArray[np.int64]:
         """Position of each token as this family counts them: int64 (tokens,)."""

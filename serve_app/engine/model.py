@@ -59,7 +59,7 @@ class Model:
         model = cls(config, encoder, head, placement)
         if placement.device.type == "cuda":
             model.warm_up(WARM_UP_TOKENS)
-            if options.cuda_graphs and placement.varlen:
+            if options.cuda_graphs and placement.varlen and encoder.by_shape_alone:
                 model.record(CudaRecorder())
         return model
 

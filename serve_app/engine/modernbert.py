@@ -97,6 +97,8 @@ class ModernBertEncoder:
     first_tokens: whether only each sequence's first token is wanted of the last layer.
     """
 
+    by_shape_alone = True
+
     def __init__(self, weights: Weights, config: ModernBertConfig, placement: Placement, *, first_tokens: bool) -> None:
         device, dtype, bias = placement.device, placement.dtype, config.norm_bias
         self._config, self._placement, self._first_tokens = config, placement, first_tokens
