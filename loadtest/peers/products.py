@@ -4,7 +4,7 @@ from pathlib import Path
 
 from peers.work import THREADS, Start
 
-HIDDEN, INTERMEDIATE, ROWS, TIMES = 768, 3_072, 2_048, 5
+HIDDEN, INTERMEDIATE, ROWS, TIMES = 768, 3_072, 2_048, 30
 SHAPES = [(3 * HIDDEN, HIDDEN), (HIDDEN, HIDDEN), (INTERMEDIATE, HIDDEN), (HIDDEN, INTERMEDIATE)]
 FLOPS = TIMES * sum(2 * ROWS * outputs * inputs for outputs, inputs in SHAPES)
 
