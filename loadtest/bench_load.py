@@ -19,7 +19,7 @@ from serve_app.engine.files import ModelError
 from serve_app.engine.model import Model, weight_bytes
 from serve_app.engine.options import EngineOptions
 
-PRECISIONS = ("exact", "fast")
+PRECISIONS = ("exact", "fast", "int8")
 BASE = Path(__file__).parent / "reports" / "base-model"
 
 

@@ -49,7 +49,9 @@ class Model:
         options = options or EngineOptions()
         config = read_config(directory)
         placement = choose_placement(options)
-        require_memory(config, placement)
+        # int8 takes its scales from the layers in float32.
+        read_as = torch.float32 if options.precision == "int8" else placement.dtype
+        require_memory(config, placement.device, read_as)
         torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
         weights = Weights(directory, sha256)
         if options.precision == "int8":
@@ -142,17 +144,18 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def require_memory(config: EncoderConfig, placement: Placement, available: Callable[[], int] | None = None) -> None:
+def require_memory(
+    config: EncoderConfig, device: torch.device, dtype: torch.dtype, available: Callable[[], int] | None = None
+) -> None:
     """Say before loading that the weights will not fit.
 
-    available: free bytes of the device; None asks it. Raises ModelError with both numbers.
+    dtype: of the layers. available: free bytes of the device; None asks it. Raises ModelError with both numbers.
     """
-    needed = weight_bytes(config, placement.dtype) + WORKING_BYTES
-    free = available() if available else _free_bytes(placement.device)
+    needed = weight_bytes(config, dtype) + WORKING_BYTES
+    free = available() if available else _free_bytes(device)
     if needed > free:
         raise ModelError(
-            f"the model needs about {needed / 2**30:.1f} GiB of {placement.device.type} memory; "
-            f"{free / 2**30:.1f} GiB are free"
+            f"the model needs about {needed / 2**30:.1f} GiB of {device.type} memory; {free / 2**30:.1f} GiB are free"
         )
 
 

@@ -14,7 +14,6 @@ from serve_app.engine.config import read_config
 from serve_app.engine.files import ModelError
 from serve_app.engine.model import Model, require_memory
 from serve_app.engine.options import EngineOptions
-from serve_app.engine.placement import Placement
 from serve_app.engine.scoring import input_format
 from serve_app.engine.tokenizer import Tokenizer
 from tests.tiny_models import TinyModel
@@ -259,9 +258,7 @@ def test_a_missing_tensor_is_named(directory: Path) -> None:
 
 def test_too_little_memory_is_said_with_both_numbers(directory: Path) -> None:
     with pytest.raises(ModelError, match=r"needs about 0\.5 GiB of cpu memory; 0\.2 GiB are free"):
-        require_memory(
-            read_config(directory), Placement(torch.device("cpu"), torch.float32), available=lambda: GIB // 5
-        )
+        require_memory(read_config(directory), torch.device("cpu"), torch.float32, available=lambda: GIB // 5)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
