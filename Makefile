@@ -1,10 +1,5 @@
 # `make run` and `make test` work from a clean clone with nothing but Python 3.11+.
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
-MODEL ?= sentence-transformers/all-MiniLM-L6-v2
-REPLICAS ?= 1
-PRECISION ?= auto
 SCENARIO ?= steady
 BIN := .venv/bin
 
@@ -19,8 +14,11 @@ help: ## List the targets
 
 install: .venv/installed ## Create .venv with what the server needs
 
-run: .venv/installed ## Serve a model here until Ctrl-C: PORT=, HOST=, MODEL=, REPLICAS=, PRECISION=
-	@exec $(BIN)/rayrank serve --host $(HOST) --port $(PORT) --model "$(MODEL)" --replicas $(REPLICAS) --precision $(PRECISION)
+run: .venv/installed ## Serve a model here until Ctrl-C: PORT=, HOST=, MODEL= or CONFIG=, REPLICAS=, PRECISION=
+	@exec $(BIN)/rayrank serve \
+		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(CONFIG),--config "$(CONFIG)") $(if $(REPLICAS),--replicas $(REPLICAS)) \
+		$(if $(PRECISION),--precision $(PRECISION))
 
 test: .venv/installed-dev check ## Check the code and run every test
 	$(BIN)/python -m pytest

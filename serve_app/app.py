@@ -7,10 +7,9 @@ from ray.serve.config import RequestRouterConfig
 from ray.serve.deployment import Application
 
 from serve_app.api.limits import Limits
+from serve_app.cards import served_cards
 from serve_app.catalog.card import Card
-from serve_app.catalog.catalog import load_catalog
-from serve_app.catalog.location import resolve
-from serve_app.engine.options import EngineOptions
+from serve_app.engine.options import EngineOptions, Simulation
 from serve_app.serving.dispatch import ShardLimits
 from serve_app.serving.gateway import Gateway, GatewayOptions
 from serve_app.serving.scorer import Scorer, ScorerOptions
@@ -28,8 +27,7 @@ def build(settings: Settings) -> Application:
 
     Raises CatalogError or ModelError when a model cannot be found or served.
     """
-    catalog = load_catalog()
-    cards = [resolve(model.name, catalog) for model in settings.models]
+    cards = served_cards(settings)
     scorers = [_scorer(card, model) for card, model in zip(cards, settings.models, strict=True)]
     options = GatewayOptions(
         limits=Limits(settings.max_body_bytes, settings.max_documents, settings.request_timeout_s),
@@ -47,8 +45,10 @@ def build(settings: Settings) -> Application:
 
 
 def _scorer(card: Card, model: ModelSettings) -> Application:
+    simulated = model.simulated
+    simulation = Simulation(simulated.tokens_per_s, simulated.step_ms / 1_000) if simulated else None
     options = ScorerOptions(
-        engine=EngineOptions(model.device, model.precision, model.threads, model.cuda_graphs),
+        engine=EngineOptions(model.device, model.precision, model.threads, model.cuda_graphs, simulation),
         replicas=model.replicas,
         max_step_tokens=model.max_step_tokens,
         max_queued_tokens=model.max_queued_tokens,

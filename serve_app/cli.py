@@ -17,14 +17,16 @@ from serve_app.api.dialects.native import shortest
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
+from serve_app.config_file import ConfigFile, checked_settings, read_config_file
 from serve_app.engine.options import EngineOptions, Precision
 from serve_app.ingress import Ingress, default_ingress
 from serve_app.ranking.request import Document, Ranking, RerankRequest
 from serve_app.ranking.user_error import UserError
-from serve_app.settings import EMBEDDED_MODEL, ModelSettings, Settings
+from serve_app.settings import EMBEDDED_MODEL
 
 SHOWN_CHARACTERS = 100  # of a document in the table
 DAY_S = 86_400.0
+HOST, PORT = "127.0.0.1", 8000
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 notices = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -32,10 +34,8 @@ notices = Console(stderr=True, highlight=False, soft_wrap=True)
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="Card id or alias, a model directory, or a hub id.", show_default=True)
 ]
-PrecisionOption = Annotated[
-    Precision,
-    typer.Option(help="exact: float32; fast: 16 bits; int8: on CPUs with VNNI; auto: fast on CUDA, exact elsewhere."),
-]
+PRECISIONS = "exact: float32; fast: 16 bits; int8: on CPUs with VNNI; auto: fast on CUDA, exact elsewhere."
+PrecisionOption = Annotated[Precision, typer.Option(help=PRECISIONS)]
 
 
 def main() -> None:
@@ -65,11 +65,23 @@ def root(
 @app.command()
 def serve(
     *,
-    model: ModelOption = EMBEDDED_MODEL,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every network.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
-    replicas: Annotated[int, typer.Option(min=1, help="Processes that score.")] = 1,
-    precision: PrecisionOption = "auto",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help=f"Card id or alias, a model directory, or a hub id. [default: {EMBEDDED_MODEL}]"
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A Serve config file of deployments/; the options here go before what it says.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help=f"Address to listen on; 0.0.0.0 for every network. [default: {HOST}]")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help=f"Port to listen on. [default: {PORT}]")] = None,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="Processes that score, of each model. [default: 1]")
+    ] = None,
+    precision: Annotated[Precision | None, typer.Option(help=f"{PRECISIONS} [default: auto]")] = None,
     ingress: Annotated[
         Ingress | None, typer.Option(help="The way in: HAProxy is faster and the default where it is installed.")
     ] = None,
@@ -77,8 +89,20 @@ def serve(
     """Serve a model over HTTP on this machine until Ctrl-C, on a Ray cluster of its own."""
     from serve_app.cluster import Address, serve_locally  # slow to import
 
-    settings = Settings(models=(ModelSettings(name=model, replicas=replicas, precision=precision),))
-    serve_locally(settings, Address(host, port), ingress or default_ingress(), notices)
+    if config and model:
+        raise UserError(f"--model {model} and --config {config} each say what is served: give one")
+    if config:
+        file = read_config_file(config)
+    else:
+        # What the command says of the model goes before the environment's RAYRANK_MODELS.
+        arguments = {"models": [{"name": model}]} if model else {}
+        file = ConfigFile(checked_settings("environment", arguments), None, None)
+    given = {"replicas": replicas, "precision": precision}
+    update = {name: value for name, value in given.items() if value is not None}
+    models = tuple(served.model_copy(update=update) for served in file.settings.models)
+    settings = file.settings.model_copy(update={"models": models})
+    address = Address(host or file.host or HOST, port or file.port or PORT)
+    serve_locally(settings, address, ingress or default_ingress(), notices)
 
 
 @app.command()

@@ -19,9 +19,9 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
+from serve_app.cards import served_cards
 from serve_app.catalog.card import Card
-from serve_app.catalog.catalog import load_catalog
-from serve_app.catalog.location import locate, resolve
+from serve_app.catalog.location import locate
 from serve_app.engine.config import read_config
 from serve_app.engine.files import weight_files
 from serve_app.ingress import Ingress, environment
@@ -67,6 +67,8 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
             status.update("Loading the model …")
             _deploy(settings, address)
             status.stop()
+            if any(model.simulated for model in settings.models):
+                console.print("SIMULATED DEVICE: scores mean nothing", style="bold red")
             if not stop.is_set():
                 print(_welcome(cards[0], address), flush=True)
             stop.wait()
@@ -78,8 +80,7 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
 
 def _find_models(settings: Settings) -> list[Card]:
     """The models' cards, after a look at their files: what would fail in every replica is said at once."""
-    catalog = load_catalog()
-    cards = [resolve(model.name, catalog) for model in settings.models]
+    cards = served_cards(settings)
     for card in cards:
         directory = locate(card.source)
         read_config(directory)

@@ -17,6 +17,15 @@ Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
+class SimulatedDevice(BaseModel):
+    """A device that takes these times and gives scores that mean nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens_per_s: Annotated[float, Field(gt=0, description="Tokens that it reads in a second.")] = 20_000
+    step_ms: Annotated[float, Field(ge=0, description="Milliseconds that every step takes beside them.")] = 2
+
+
 class ModelSettings(BaseModel):
     """One served model and its replicas."""
 
@@ -39,6 +48,9 @@ class ModelSettings(BaseModel):
     cuda_graphs: Annotated[
         bool, Field(description="On CUDA, record small steps at load and repeat them; not yet run on one.")
     ] = False
+    simulated: Annotated[
+        SimulatedDevice | None, Field(description="For tests and load tests alone: scores mean nothing.")
+    ] = None
     max_step_tokens: Annotated[
         Positive | None, Field(description="Tokens of one step; 2,048 on a CPU and 16,384 on a GPU when left out.")
     ] = None

@@ -67,3 +67,14 @@ class Card(_Strict):
     source: Source
     pricing: Pricing = Pricing()
     evaluation: tuple[Evaluation, ...] = ()
+
+    def on_simulated_device(self) -> "Card":
+        """This card for a device that computes nothing: whoever sees the model's id or summary is told."""
+        return self.model_copy(
+            update={
+                "id": f"simulated/{self.id.rpartition('/')[2]}",
+                "aliases": (self.id, *self.aliases),
+                "summary": f"SIMULATED: scores mean nothing. In name: {self.summary}",
+                "evaluation": (),
+            }
+        )

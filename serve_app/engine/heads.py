@@ -2,17 +2,13 @@
 
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from serve_app.engine.config import BertConfig, EncoderConfig
 from serve_app.engine.linear import Activation, Linear, steady_linear
 from serve_app.engine.packed import Packed
 from serve_app.engine.weights import Weights
-
-Rows = NDArray[np.float32]
 
 
 class Head(Protocol):
@@ -83,13 +79,3 @@ def means(states: torch.Tensor, step: Packed) -> torch.Tensor:
     """The mean state of each sequence: float32 (sequences, hidden), from (tokens, hidden)."""
     # Unsafe: not checked whether the bounds are right, for which a GPU would have to be waited for.
     return torch.segment_reduce(states.float(), "mean", offsets=step.bounds, axis=0, unsafe=True)
-
-
-def cosines(vectors: Rows) -> Rows:
-    """Cosine of the first vector with each other one.
-
-    vectors: float32 (1 + documents, width), each of length 1, the query's first. Returns float32 (documents,).
-    """
-    # A matrix product's rounding would depend on how many documents there are.
-    products: Rows = np.einsum("ij,j->i", vectors[1:], vectors[0], optimize=False)
-    return products

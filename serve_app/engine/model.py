@@ -15,12 +15,12 @@ from serve_app.engine.config import EncoderConfig, read_config
 from serve_app.engine.families import Encoder, build_encoder, build_head
 from serve_app.engine.files import ModelError
 from serve_app.engine.graphs import CudaRecorder, Graphs, Recorder
-from serve_app.engine.heads import Head, Rows
+from serve_app.engine.heads import Head
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.packed import Packed
 from serve_app.engine.placement import Placement, choose_placement
 from serve_app.engine.scheduler import StepTooLargeError
-from serve_app.engine.sequences import Sequences
+from serve_app.engine.sequences import Rows, Sequences
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
 
@@ -69,6 +69,11 @@ class Model:
     def width(self) -> int:
         """Numbers in the row of a sequence: 1, the logit, or the vector's width."""
         return self._head.width
+
+    @property
+    def device_name(self) -> str:
+        """As torch calls it: cpu, cuda:0."""
+        return str(self.placement.device)
 
     @property
     def steps_in_flight(self) -> int:

@@ -12,14 +12,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from serve_app.engine.sequences import Sequences
+from serve_app.engine.sequences import Rows, Sequences
 
 log = logging.getLogger("rayrank.scheduler")
 
 # Steps are not halved for good below this part of their first size: memory that another process takes comes back.
 SMALLEST_PART = 16
-
-Rows = NDArray[np.float32]
 
 
 class Device(Protocol):

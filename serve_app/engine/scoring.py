@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 from serve_app.engine.config import EncoderConfig
 from serve_app.engine.files import ModelError
-from serve_app.engine.heads import Rows, cosines
-from serve_app.engine.sequences import Sequences
+from serve_app.engine.sequences import Rows, Sequences
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.ranking.passages import InputFormat
 from serve_app.ranking.shards import Shard
@@ -45,3 +44,13 @@ def shard_sequences(shard: Shard) -> Sequences:
 def shard_scores(shard: Shard, rows: Rows) -> NDArray[np.float32]:
     """A score for each passage of the shard, from the rows of its sequences: float32 (passages,)."""
     return rows[:, 0] if shard.query is None else cosines(rows)
+
+
+def cosines(vectors: Rows) -> Rows:
+    """Cosine of the first vector with each other one.
+
+    vectors: float32 (1 + documents, width), each of length 1, the query's first. Returns float32 (documents,).
+    """
+    # A matrix product's rounding would depend on how many documents there are.
+    products: Rows = np.einsum("ij,j->i", vectors[1:], vectors[0], optimize=False)
+    return products

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from serve_app.ranking.passages import TokenIds
 
+# What a model makes of them: (sequences, width).
+Rows = NDArray[np.float32]
+
 
 @dataclass(frozen=True, slots=True)
 class Sequences:

@@ -6,17 +6,22 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ray import serve
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
-from serve_app.engine.model import Model
+from serve_app.engine.config import read_config
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.scheduler import DeadlineError, OverloadedError, Scheduler, StepError, Work
 from serve_app.engine.scoring import shard_scores, shard_sequences
+from serve_app.engine.simulated import SimulatedModel
 from serve_app.ranking.shards import Shard
 from serve_app.serving.dispatch import ShardAnswer, ShardRefusal
+
+if TYPE_CHECKING:
+    from serve_app.engine.model import Model
 
 log = logging.getLogger("rayrank.scorer")
 
@@ -54,17 +59,17 @@ class Scorer:
         threads = options.engine.threads or max(1, len(os.sched_getaffinity(0)) // options.replicas)
         engine = replace(options.engine, threads=threads)
         device = ThreadPoolExecutor(1, thread_name_prefix="device")
-        model = device.submit(Model.load, locate(card.source), engine, card.source.sha256).result()
-        on_cpu = model.placement.device.type == "cpu"
+        model = device.submit(_load, card, engine).result()
+        on_gpu = model.device_name.startswith("cuda")
         self._loop = asyncio.get_event_loop()
         self._scheduler = Scheduler(
             model,
             device,
-            max_step_tokens=options.max_step_tokens or (CPU_STEP_TOKENS if on_cpu else GPU_STEP_TOKENS),
+            max_step_tokens=options.max_step_tokens or (GPU_STEP_TOKENS if on_gpu else CPU_STEP_TOKENS),
             max_queued_tokens=options.max_queued_tokens,
             clock=self._loop.time,
         )
-        log.info("model loaded", extra={"model": card.id, "device": str(model.placement.device), "pid": os.getpid()})
+        log.info("model loaded", extra={"model": card.id, "device": model.device_name, "pid": os.getpid()})
 
     async def score(self, shard: Shard, timeout_s: float) -> ShardAnswer:
         """A score for each passage of the shard: float32 (passages,); or why there is none.
@@ -108,3 +113,12 @@ class Scorer:
     def record_routing_stats(self) -> dict[str, float]:
         """What the gateways' routers learn of this replica."""
         return {"queued_tokens": self._scheduler.queued_tokens, "tokens_per_s": self._scheduler.tokens_per_s}
+
+
+def _load(card: Card, engine: EngineOptions) -> "Model | SimulatedModel":
+    directory = locate(card.source)
+    if engine.simulation:
+        return SimulatedModel(engine.simulation, cross_encoder=read_config(directory).head == "classification")
+    from serve_app.engine.model import Model  # torch takes seconds and memory that a simulated device does not need
+
+    return Model.load(directory, engine, card.source.sha256)

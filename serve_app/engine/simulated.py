@@ -1,0 +1,47 @@
+"""A device that takes a stated time and computes nothing, for tests and measurements of everything around it."""
+
+import time
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serve_app.engine.options import Simulation
+from serve_app.engine.sequences import Rows, Sequences
+
+# Of a score: the logits of a cross-encoder that is sure of itself.
+WIDEST_LOGIT = 8.0
+
+
+class SimulatedModel:
+    """A model in name: a step takes its time, and a score is a function of the sequence's tokens alone.
+
+    sleep: takes seconds.
+    """
+
+    steps_in_flight = 1
+    device_name = "simulated"
+
+    def __init__(
+        self, simulation: Simulation, *, cross_encoder: bool, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
+        self._simulation, self._cross_encoder, self._sleep = simulation, cross_encoder, sleep
+
+    def start(self, sequences: Sequences) -> Callable[[], Rows]:
+        """See scheduler.Device. Rows: a logit, or a vector of length 1."""
+        simulation = self._simulation
+        self._sleep(simulation.step_s + sequences.token_ids.size / simulation.tokens_per_s)
+        ends = np.cumsum(sequences.lengths)[:-1]
+        parts = (_part_of_1(token_ids) for token_ids in np.split(sequences.token_ids, ends))
+        places = np.fromiter(parts, dtype=np.float32, count=len(sequences))
+        if self._cross_encoder:
+            rows = (2 * places[:, None] - 1) * np.float32(WIDEST_LOGIT)
+        else:
+            angles = places * np.float32(np.pi)
+            rows = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        return lambda: rows
+
+
+def _part_of_1(token_ids: NDArray[np.int32]) -> float:
+    return zlib.crc32(token_ids.tobytes()) / 2**32
