@@ -21,6 +21,18 @@ def test_make_run_prints_a_curl_line_that_works_and_stops_without_a_trace() -> N
     assert "Traceback" not in "".join(server.output)
 
 
+def test_make_run_takes_a_config_file_and_says_loudly_that_its_device_is_simulated() -> None:
+    port = free_port()
+    command = ["make", "run", f"PORT={port}", "CONFIG=deployments/simulated.yaml", "REPLICAS=2"]
+    with running(command, f"http://127.0.0.1:{port}") as server:
+        assert "SIMULATED" in "".join(server.output)
+        assert len(server.replicas("Scorer")) == 2
+        pasted = subprocess.run(["bash", "-c", server.curl], capture_output=True, text=True, check=True)
+        answer = json.loads(pasted.stdout)
+        assert answer["model"] == "simulated/all-MiniLM-L6-v2"
+        assert len(answer["results"]) == 2
+
+
 def rayrank(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(RAYRANK), *arguments], input=stdin, capture_output=True, text=True, check=False)
 
@@ -30,6 +42,9 @@ def rayrank(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str
     [
         (["serve", "--model", "no-such-model"], "no such directory"),
         (["serve", "--model", "./missing"], "no such directory"),
+        (["serve", "--config", "missing.yaml"], "missing.yaml: No such file"),
+        (["serve", "--config", "cluster.yaml"], "not a Serve config file"),
+        (["serve", "--config", "deployments/local.yaml", "--model", "embedded"], "give one"),
         (["rank", " ", "-"], "query must not be empty"),
         (["rank", "capital", "missing.txt"], "missing.txt"),
     ],
