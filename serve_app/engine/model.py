@@ -26,6 +26,9 @@ from serve_app.engine.weights import Weights
 
 # The activations of a step and what torch itself takes, beside the weights.
 WORKING_BYTES = 512 * 2**20
+CPU_STEP_TOKENS = 2_048
+# Nothing below 8,192 fills an H100; a request waits behind two steps, so not more than it takes.
+GPU_STEP_TOKENS = 16_384
 # Of a GPU: libraries choose other kernels for few rows than for many.
 WARM_UP_TOKENS = (1_024, 4_096, 16_384)
 
@@ -79,6 +82,11 @@ class Model:
     def steps_in_flight(self) -> int:
         """Steps that it pays to have started: on a GPU the next is prepared while one runs."""
         return 2 if self.placement.device.type == "cuda" else 1
+
+    @property
+    def step_tokens(self) -> int:
+        """See scheduler.Device."""
+        return GPU_STEP_TOKENS if self.placement.device.type == "cuda" else CPU_STEP_TOKENS
 
     def warm_up(self, sizes: Sequence[int]) -> None:
         """Compute steps of so many tokens: what a device loads when it is first needed is then there.

@@ -3,31 +3,40 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from serve_app.engine.sequences import Rows, Sequences
+from serve_app.engine.tiers import Tiers
+from serve_app.engine.work import Part, StepError, Work
+from serve_app.ranking.caller import Caller
 
 log = logging.getLogger("rayrank.scheduler")
 
 # Steps are not halved for good below this part of their first size: memory that another process takes comes back.
 SMALLEST_PART = 16
+BATCH_PATIENCE_S = 10.0
+ANYONE = Caller()
 
 
 class Device(Protocol):
     """What computes steps.
 
-    steps_in_flight: how many may be started before the first of them is done.
+    device_name: as an operator knows it. steps_in_flight: how many may be started before the first of them is done.
+    step_tokens: of a step that is neither too small for the device nor long to wait for.
     """
 
     @property
+    def device_name(self) -> str: ...
+
+    @property
     def steps_in_flight(self) -> int: ...
+
+    @property
+    def step_tokens(self) -> int: ...
 
     def start(self, sequences: Sequences) -> Callable[[], Rows]:
         """Start a step, in the one thread that may; the result gives its rows, and waits for them, in any thread.
@@ -49,79 +58,19 @@ class OverloadedError(Exception):
         self.retry_after_s = retry_after_s
 
 
-class DeadlineError(Exception):
-    """The deadline passed before the work was done; what had not started never starts."""
-
-
-class StepError(Exception):
-    """The model failed on this work, alone in a step."""
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """Sequences that are answered together, with a row each.
-
-    deadline: on the scheduler's clock, seconds. result: float32 (sequences, width), in the order given; cancel it and
-    what has not started is dropped.
-    """
-
-    sequences: Sequences
-    deadline: float
-    result: asyncio.Future[Rows]
-    order: NDArray[np.intp] = field(init=False)  # longest first
-    started: int = 0  # how many of `order` went into steps
-    settled: int = 0
-    rows: Rows | None = None
-
-    def __post_init__(self) -> None:
-        self.order = np.argsort(-self.sequences.lengths, kind="stable")
-
-    @property
-    def waiting_tokens(self) -> int:
-        """Tokens that no step has taken yet."""
-        return int(self.sequences.lengths[self.order[self.started :]].sum())
-
-    def start(self, budget: int) -> NDArray[np.intp]:
-        """Indices of the next sequences that fit into so many tokens, marked as started."""
-        ends = np.cumsum(self.sequences.lengths[self.order[self.started :]])
-        count = int(np.searchsorted(ends, budget, side="right"))
-        taken = self.order[self.started : self.started + count]
-        self.started += count
-        return taken
-
-    def settle(self, indices: NDArray[np.intp], rows: Rows) -> None:
-        """Take the rows of some sequences; with the last of them the result is there."""
-        if self.result.done():
-            return
-        if not np.isfinite(rows).all():
-            self.fail(StepError("the model gave a value that is not a finite number"))
-            return
-        if self.rows is None:
-            self.rows = np.empty((len(self.sequences), rows.shape[1]), dtype=np.float32)
-        self.rows[indices] = rows
-        self.settled += indices.size
-        if self.settled == len(self.sequences):
-            self.result.set_result(self.rows)
-
-    def fail(self, error: Exception) -> None:
-        """Answer with an error, unless there is an answer."""
-        if not self.result.done():
-            self.result.set_exception(error)
-
-
-Part = tuple[Work, NDArray[np.intp]]
-
-
 class Scheduler:
     """A bounded queue of work before one worker thread that owns the device.
 
-    While the device computes a step, arrivals gather; when it takes another, that has sequences of all that waits,
-    oldest work first, up to a number of tokens. Every work settles on its own: rows, its own error, or its deadline.
+    While the device computes a step, arrivals gather; when it takes another, that has sequences of all that waits, up
+    to a number of tokens. Tenants share it evenly (fair_queue.py), and the standard tier comes before the batch tier
+    (tiers.py). Of one tenant, that request comes first which would be done first if each had the device alone from its
+    arrival on: small ones pass a large one, but later ones do not pass it for ever. Every work settles on its own:
+    rows, its own error, or its deadline.
 
     device: the model; its steps start in the worker thread. worker: that thread, an executor of one; load the model in
     it, too: a process with two threads that compute makes OpenMP put its helpers to sleep between any two products,
-    which costs a third of the speed. max_step_tokens: of one step, halved whenever one does not fit into the device's
-    memory; a longer sequence has a step of its own.
+    which costs a third of the speed. max_step_tokens: of one step, None for what suits the device; halved whenever one
+    does not fit into the device's memory; a longer sequence has a step of its own.
     max_queued_tokens: waiting or in work; beyond it work is refused. clock: seconds, as deadlines are given.
     """
 
@@ -130,22 +79,24 @@ class Scheduler:
         device: Device,
         worker: ThreadPoolExecutor,
         *,
-        max_step_tokens: int,
+        max_step_tokens: int | None,
         max_queued_tokens: int,
+        batch_patience_s: float = BATCH_PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._device = device
-        self._max_step_tokens = max_step_tokens
+        self._max_step_tokens = max_step_tokens = max_step_tokens or device.step_tokens
         self._least_step_tokens = max(max_step_tokens // SMALLEST_PART, 1)
         self._max_queued_tokens = max_queued_tokens
         self._clock = clock
-        self._queue: deque[Work] = deque()
+        self._queue = Tiers(max_step_tokens, batch_patience_s)
         self._arrival = asyncio.Event()
         self._worker = worker
         # Waiting for a step must not keep the next from starting.
         self._waiters = ThreadPoolExecutor(device.steps_in_flight, thread_name_prefix="step")
         self._runner: asyncio.Task[None] | None = None
-        self._in_flight = 0  # tokens
+        self._unanswered: set[Work] = set()
+        self._waiting_tokens = self._in_flight = 0
         self._last_done = 0.0
         self._closed = False
         self._tokens_per_s = 0.0
@@ -156,7 +107,7 @@ class Scheduler:
     @property
     def queued_tokens(self) -> int:
         """Tokens waiting and in the steps that run."""
-        return self._in_flight + sum(work.waiting_tokens for work in self._queue if not work.result.done())
+        return self._waiting_tokens + self._in_flight
 
     @property
     def step_fill(self) -> float:
@@ -172,9 +123,12 @@ class Scheduler:
         """The time on the clock that deadlines are given on, seconds."""
         return self._clock()
 
-    def admit(self, sequences: Sequences, deadline: float) -> Work:
+    def admit(
+        self, sequences: Sequences, deadline: float, caller: Caller = ANYONE, request_tokens: int | None = None
+    ) -> Work:
         """Queue some sequences.
 
+        request_tokens: of the whole request that they are a part of; None where they are all of it.
         Must be called on the event loop. Raises OverloadedError at once when they do not fit into the queue; work that
         finds the queue empty always does. Raises RuntimeError after close().
         """
@@ -187,7 +141,12 @@ class Scheduler:
         if not len(sequences):
             work.result.set_result(np.empty((0, 1), dtype=np.float32))
             return work
-        self._queue.append(work)
+        now, rate = self._clock(), self._tokens_per_s
+        alone_s = (request_tokens or arriving) / rate if rate else 0.0
+        self._queue.push(work, caller, now + alone_s, now)
+        self._unanswered.add(work)
+        self._waiting_tokens += arriving
+        work.result.add_done_callback(lambda _: self._forget(work))
         if self._runner is None:
             self._runner = asyncio.create_task(self._run(), name="scheduler")
         self._arrival.set()
@@ -204,9 +163,8 @@ class Scheduler:
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
-        for work in self._queue:
+        for work in self._unanswered:
             work.result.cancel()
-        self._queue.clear()
         # A step cannot be stopped; it ends in its thread, and nobody waits for it.
         self._worker.shutdown(wait=False)
         self._waiters.shutdown(wait=False)
@@ -216,10 +174,12 @@ class Scheduler:
         async with asyncio.TaskGroup() as steps:
             while True:
                 await free.acquire()
-                while not (parts := self._next_step()):
+                while not (parts := self._queue.take(self._max_step_tokens, self._clock())):
                     self._arrival.clear()
                     await self._arrival.wait()
-                self._in_flight += _tokens(parts)
+                tokens = _tokens(parts)
+                self._waiting_tokens -= tokens
+                self._in_flight += tokens
                 steps.create_task(self._answer(parts)).add_done_callback(lambda _: free.release())
 
     async def _answer(self, parts: list[Part]) -> None:
@@ -233,29 +193,10 @@ class Scheduler:
         finally:
             self._in_flight -= _tokens(parts)
 
-    def _next_step(self) -> list[Part]:
-        """The parts of the next step: the one place that decides whose turn it is."""
-        parts: list[Part] = []
-        budget = self._max_step_tokens
-        now = self._clock()
-        while self._queue and budget > 0:
-            work = self._queue[0]
-            if not work.result.done() and now >= work.deadline:
-                work.fail(DeadlineError("the deadline passed while the work was queued"))
-            if work.result.done():
-                self._queue.popleft()
-                continue
-            taken = work.start(budget)
-            if not taken.size and not parts:
-                # Longer than any step: alone in one.
-                taken = work.start(int(work.sequences.lengths[work.order[work.started]]))
-            if taken.size:
-                parts.append((work, taken))
-                budget -= int(work.sequences.lengths[taken].sum())
-            if work.started < len(work.sequences):
-                break
-            self._queue.popleft()
-        return parts
+    def _forget(self, work: Work) -> None:
+        """Count an answered work no more; what of it has not started never does."""
+        self._unanswered.discard(work)
+        self._waiting_tokens -= work.waiting_tokens
 
     async def _compute(self, parts: list[Part]) -> None:
         loop = asyncio.get_running_loop()
@@ -305,7 +246,7 @@ class Scheduler:
 
 
 def _tokens(parts: list[Part]) -> int:
-    return sum(int(work.sequences.lengths[indices].sum()) for work, indices in parts)
+    return sum(work.tokens_of(indices) for work, indices in parts)
 
 
 def _halves(parts: list[Part]) -> tuple[list[Part], list[Part]]:

@@ -22,6 +22,7 @@ class SimulatedModel:
 
     steps_in_flight = 1
     device_name = "simulated"
+    step_tokens = 2_048
 
     def __init__(
         self, simulation: Simulation, *, cross_encoder: bool, sleep: Callable[[float], object] = time.sleep

@@ -6,7 +6,6 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ray import serve
 
@@ -14,20 +13,14 @@ from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
 from serve_app.engine.config import read_config
 from serve_app.engine.options import EngineOptions
-from serve_app.engine.scheduler import DeadlineError, OverloadedError, Scheduler, StepError, Work
+from serve_app.engine.scheduler import Device, OverloadedError, Scheduler
 from serve_app.engine.scoring import shard_scores, shard_sequences
 from serve_app.engine.simulated import SimulatedModel
+from serve_app.engine.work import DeadlineError, StepError, Work
 from serve_app.ranking.shards import Shard
 from serve_app.serving.dispatch import ShardAnswer, ShardRefusal
 
-if TYPE_CHECKING:
-    from serve_app.engine.model import Model
-
 log = logging.getLogger("rayrank.scorer")
-
-CPU_STEP_TOKENS = 2_048
-# Nothing below 8,192 fills an H100; a request waits behind two steps, so not more than it takes.
-GPU_STEP_TOKENS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +53,11 @@ class Scorer:
         engine = replace(options.engine, threads=threads)
         device = ThreadPoolExecutor(1, thread_name_prefix="device")
         model = device.submit(_load, card, engine).result()
-        on_gpu = model.device_name.startswith("cuda")
         self._loop = asyncio.get_event_loop()
         self._scheduler = Scheduler(
             model,
             device,
-            max_step_tokens=options.max_step_tokens or (GPU_STEP_TOKENS if on_gpu else CPU_STEP_TOKENS),
+            max_step_tokens=options.max_step_tokens,
             max_queued_tokens=options.max_queued_tokens,
             clock=self._loop.time,
         )
@@ -115,7 +107,7 @@ class Scorer:
         return {"queued_tokens": self._scheduler.queued_tokens, "tokens_per_s": self._scheduler.tokens_per_s}
 
 
-def _load(card: Card, engine: EngineOptions) -> "Model | SimulatedModel":
+def _load(card: Card, engine: EngineOptions) -> Device:
     directory = locate(card.source)
     if engine.simulation:
         return SimulatedModel(engine.simulation, cross_encoder=read_config(directory).head == "classification")

@@ -19,6 +19,9 @@ class Device:
     has room for so many tokens at once. Where several steps may be in flight, it computes when its rows are asked for.
     """
 
+    device_name = "test"
+    step_tokens = 100
+
     def __init__(
         self, before: Callable[[], object] = lambda: None, *, room: int = 10**9, steps_in_flight: int = 1
     ) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.engine.scheduler import DeadlineError, OverloadedError, Scheduler, StepError, Work
+from serve_app.engine.scheduler import OverloadedError, Scheduler
+from serve_app.engine.work import DeadlineError, StepError, Work
 from tests.engine.device import NOT_A_NUMBER, POISON, Clock, Device, answer, sequences, texts_of
 
 LATER = 1e9
@@ -137,6 +138,7 @@ async def test_cancelled_work_makes_room_in_the_queue() -> None:
     async with scheduling(device, queue=20) as scheduler:
         await hold(scheduler, device, tokens=10)
         scheduler.admit(sequences([1] * 10), LATER).result.cancel()
+        await asyncio.sleep(0)
         assert scheduler.queued_tokens == 10
         scheduler.admit(sequences([1] * 10), LATER)
 
