@@ -1,15 +1,17 @@
 """The one place where the parts are wired together. Serve config files name `serve_app.app:build`."""
 
 import re
+from typing import Any
 
 from ray import serve
-from ray.serve.config import RequestRouterConfig
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, RequestRouterConfig
 from ray.serve.deployment import Application
 
 from serve_app.api.limits import Limits
 from serve_app.cards import served_cards
 from serve_app.catalog.card import Card
 from serve_app.engine.options import EngineOptions, Simulation
+from serve_app.ranking.user_error import UserError
 from serve_app.serving.dispatch import ShardLimits
 from serve_app.serving.gateway import Gateway, GatewayOptions
 from serve_app.serving.scorer import Scorer, ScorerOptions
@@ -19,7 +21,15 @@ from serve_app.settings import ModelSettings, Settings
 # plain text, lie out of their way.
 ONGOING_CALLS = 100_000
 LOAD_TRIES = 2
+GATEWAY = "Gateway"
 ROUTER = "serve_app.serving.router:FewestTokensRouter"
+SCORER_POLICY = "serve_app.serving.autoscaling:ScorersByTokens"
+GATEWAY_POLICY = "serve_app.serving.autoscaling:GatewaysByCPU"
+METRICS_INTERVAL_S, LOOK_BACK_S = 0.5, 2.0
+
+
+class SettingsError(UserError):
+    """Settings that contradict the model that they are for."""
 
 
 def build(settings: Settings) -> Application:
@@ -28,34 +38,84 @@ def build(settings: Settings) -> Application:
     Raises CatalogError or ModelError when a model cannot be found or served.
     """
     cards = served_cards(settings)
-    scorers = [_scorer(card, model) for card, model in zip(cards, settings.models, strict=True)]
+    scorers = [_scorer(card, model, settings) for card, model in zip(cards, settings.models, strict=True)]
     options = GatewayOptions(
-        limits=Limits(settings.max_body_bytes, settings.max_documents, settings.request_timeout_s),
+        limits=Limits(
+            settings.max_body_bytes,
+            settings.max_documents,
+            settings.request_timeout_s,
+            settings.max_cold_wait_s,
+            settings.client_address_header,
+        ),
         shards=ShardLimits(settings.min_shard_tokens, settings.max_shard_tokens, settings.shards_in_flight),
         tokenizer_threads=settings.tokenizer_threads,
         max_concurrent_requests=settings.max_concurrent_requests,
+        max_queue_s=settings.max_queue_s,
+        sleeps=tuple(model.sleeps for model in settings.models),
     )
     gateway = serve.deployment(
-        name="Gateway",
-        num_replicas=settings.gateways,
+        name=GATEWAY,
+        **_gateways(settings),
         ray_actor_options={"num_cpus": settings.gateway_cpus},
         max_ongoing_requests=ONGOING_CALLS,
     )(Gateway)
     return gateway.bind(cards, scorers, options)
 
 
-def _scorer(card: Card, model: ModelSettings) -> Application:
+def _policy(function: str, **options: float) -> AutoscalingPolicy:
+    return AutoscalingPolicy(policy_function=function, policy_kwargs=options)  # type: ignore[no-untyped-call]
+
+
+def _gateways(settings: Settings) -> dict[str, Any]:
+    if settings.max_gateways is None:
+        return {"num_replicas": settings.gateways}
+    return {
+        "autoscaling_config": AutoscalingConfig(
+            min_replicas=settings.gateways,
+            max_replicas=settings.max_gateways,
+            policy=_policy(GATEWAY_POLICY, cores=1.0 + settings.tokenizer_threads),
+            metrics_interval_s=METRICS_INTERVAL_S,
+            look_back_period_s=LOOK_BACK_S,
+            upscale_delay_s=2.0,
+            downscale_delay_s=120.0,
+        )
+    }
+
+
+def _replicas(model: ModelSettings) -> dict[str, Any]:
+    if model.max_replicas is None:
+        return {"num_replicas": model.replicas}
+    return {
+        "autoscaling_config": AutoscalingConfig(
+            min_replicas=model.min_replicas,
+            max_replicas=model.max_replicas,
+            policy=_policy(SCORER_POLICY, target_backlog_s=model.target_backlog_s),
+            metrics_interval_s=METRICS_INTERVAL_S,
+            look_back_period_s=LOOK_BACK_S,
+            upscale_delay_s=model.upscale_delay_s,
+            downscale_delay_s=model.downscale_delay_s,
+            downscale_to_zero_delay_s=model.idle_s,
+        )
+    }
+
+
+def _scorer(card: Card, model: ModelSettings, settings: Settings) -> Application:
+    if model.max_step_tokens and model.max_step_tokens < card.context_length:
+        read = f"the {card.context_length:,} tokens that {card.id} reads"
+        raise SettingsError(f"max_step_tokens ({model.max_step_tokens:,}) is below {read}")
     simulated = model.simulated
     simulation = Simulation(simulated.tokens_per_s, simulated.step_ms / 1_000) if simulated else None
     options = ScorerOptions(
         engine=EngineOptions(model.device, model.precision, model.threads, model.cuda_graphs, simulation),
-        replicas=model.replicas,
+        replicas=model.most_replicas,
         max_step_tokens=model.max_step_tokens,
         max_queued_tokens=model.max_queued_tokens,
+        max_queue_s=settings.max_queue_s,
+        batch_patience_s=settings.batch_patience_s,
     )
     deployment = serve.deployment(
         name=f"Scorer-{re.sub(r'[^A-Za-z0-9.-]+', '-', card.id)}",
-        num_replicas=model.replicas,
+        **_replicas(model),
         ray_actor_options={"num_cpus": model.cpus, "num_gpus": model.gpus},
         max_ongoing_requests=ONGOING_CALLS,
         request_router_config=RequestRouterConfig(request_router_class=ROUTER),  # type: ignore[arg-type]

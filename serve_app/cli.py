@@ -14,6 +14,7 @@ from rich.table import Table
 
 from serve_app import __version__
 from serve_app.api.dialects.native import shortest
+from serve_app.api.terms import Terms
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
@@ -97,9 +98,11 @@ def serve(
         # What the command says of the model goes before the environment's RAYRANK_MODELS.
         arguments = {"models": [{"name": model}]} if model else {}
         file = ConfigFile(checked_settings("environment", arguments), None, None)
-    given = {"replicas": replicas, "precision": precision}
-    update = {name: value for name, value in given.items() if value is not None}
-    models = tuple(served.model_copy(update=update) for served in file.settings.models)
+    models = file.settings.models
+    if replicas:
+        models = tuple(served.fixed(replicas) for served in models)
+    if precision:
+        models = tuple(served.model_copy(update={"precision": precision}) for served in models)
     settings = file.settings.model_copy(update={"models": models})
     address = Address(host or file.host or HOST, port or file.port or PORT)
     serve_locally(settings, address, ingress or default_ingress(), notices)
@@ -165,7 +168,7 @@ async def _rank(card: Card, engine: EngineOptions, request: RerankRequest) -> Ra
         reranker = load_reranker(card, engine, scored=lambda passages: progress.advance(task, passages))
         distinct = len({document.text for document in request.documents})
         progress.update(task, description="scoring", total=distinct, completed=0)
-        return await reranker.rank(request, timeout_s=DAY_S)
+        return await reranker.rank(request, Terms(timeout_s=DAY_S))
 
 
 def read_documents(file: Path) -> list[Document]:

@@ -24,7 +24,7 @@ from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
 from serve_app.engine.config import read_config
 from serve_app.engine.files import weight_files
-from serve_app.ingress import Ingress, environment
+from serve_app.ingress import ADDRESS_HEADER, Ingress, environment
 from serve_app.ranking.user_error import UserError
 from serve_app.settings import Settings
 
@@ -54,6 +54,8 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
     start.
     """
     cards = _find_models(settings)
+    if ingress is Ingress.HAPROXY and settings.client_address_header is None:
+        settings = settings.model_copy(update={"client_address_header": ADDRESS_HEADER})
     _require_free(address)
     _require_memory()
     try:
@@ -65,7 +67,7 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
     try:
         with console.status("Starting Ray …") as status, _local_ray(folder, settings, stop):
             status.update("Loading the model …")
-            _deploy(settings, address)
+            _deploy(settings, address, console)
             status.stop()
             if any(model.simulated for model in settings.models):
                 console.print("SIMULATED DEVICE: scores mean nothing", style="bold red")
@@ -123,11 +125,10 @@ def _local_ray(folder: Path, settings: Settings, stop: threading.Event) -> Itera
         ray._private.worker.print_to_stdstream = lambda *_args, **_options: None
         for name in ("ray", "ray.serve"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        needed = settings.gateways * settings.gateway_cpus + sum(m.replicas * m.cpus for m in settings.models)
         try:
             ray.init(
                 address="local",
-                num_cpus=max(os.cpu_count() or 1, int(needed) + 1),
+                num_cpus=max(os.cpu_count() or 1, int(settings.most_cpus) + 1),
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
                 log_to_driver=False,
@@ -148,22 +149,24 @@ def _local_ray(folder: Path, settings: Settings, stop: threading.Event) -> Itera
             ray.shutdown()
 
 
-def _deploy(settings: Settings, address: Address) -> None:
+def _deploy(settings: Settings, address: Address, console: Console) -> None:
     """Start the application and wait until it serves. Raises UserError with the reason that a replica gave."""
     from ray import serve
     from ray.serve.config import HTTPOptions
 
-    from serve_app.app import build
+    from serve_app.app import GATEWAY, build
+    from serve_app.serving.failure import FAILED, reason
 
     serve.start(http_options=HTTPOptions(host=address.host, port=address.port), logging_config={"log_level": "WARNING"})
     try:
         serve.run(build(settings), name=APPLICATION, route_prefix="/")
     except RuntimeError:
-        deployments = serve.status().applications[APPLICATION].deployments.values()
-        failed = [each.message for each in deployments if each.status == "DEPLOY_FAILED"]
-        # The last line of each is that of a traceback: the error's class and what it says.
-        reasons = [message.strip().splitlines()[-1].partition(": ")[2] for message in failed]
-        raise UserError(f"the model could not be loaded: {'; '.join(reasons) or 'no replica started'}") from None
+        deployments = serve.status().applications[APPLICATION].deployments
+        failed = {name: reason(each) for name, each in deployments.items() if each.status in FAILED}
+        reasons = "; ".join(failed.values()) or "no replica started"
+        if GATEWAY in failed or len(failed) >= len(settings.models):
+            raise UserError(f"the model could not be loaded: {reasons}") from None
+        console.print(f"rayrank: not all models are served: {reasons}", style="bold red", markup=False)
 
 
 def _welcome(card: Card, address: Address) -> str:

@@ -8,17 +8,23 @@ from pathlib import Path
 # The errors that Serve answers itself, in the API's form.
 CALLBACK = "serve_app.serving.proxy:middlewares"
 
-# Serve's template binds HAProxy's statistics and metrics to every address, and no setting changes that.
+# Serve's template binds HAProxy's statistics and metrics to every address, keeps the client's address to itself, and no
+# setting changes either.
 HAPROXY_ON_LOOPBACK = r"""#!/bin/sh
 for argument in "$@"; do
   if [ "$previous" = -f ]; then
     sed -i -e 's/^\( *bind \)\*\{0,1\}:{stats}\>/\1127.0.0.1:{stats}/' \
-           -e 's/^\( *bind \)\*\{0,1\}:{metrics}\>/\1127.0.0.1:{metrics}/' "$argument"
+           -e 's/^\( *bind \)\*\{0,1\}:{metrics}\>/\1127.0.0.1:{metrics}/' \
+           -e 's/^defaults$/&\n    option forwardfor/' "$argument"
   fi
   previous=$argument
 done
 exec "{program}" "$@"
 """
+
+
+# In which HAProxy, so started, writes the client's address.
+ADDRESS_HEADER = "X-Forwarded-For"
 
 
 class Ingress(StrEnum):

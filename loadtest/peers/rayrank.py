@@ -52,6 +52,7 @@ def texts(directory: Path, *, precision: str) -> Start:
 
 def requests(directory: Path, *, precision: str) -> Start:
     """The whole path of a request but HTTP and Ray: tokenizer, cut, shards, scheduler, merge."""
+    from serve_app.api.terms import Terms
     from serve_app.catalog.catalog import load_catalog
     from serve_app.catalog.location import resolve
     from serve_app.ranking.request import Document, RerankRequest
@@ -68,7 +69,7 @@ def requests(directory: Path, *, precision: str) -> Start:
     async def rank(request: Request) -> list[float]:
         query, documents = request
         asked = RerankRequest(card.id, query, [Document(text) for text in documents], raw_scores=True)
-        ranking = await reranker.rank(asked, AMPLE_S)
+        ranking = await reranker.rank(asked, Terms(timeout_s=AMPLE_S))
         return [one.relevance_score for one in sorted(ranking.results, key=lambda one: one.index)]
 
     async def rank_all(work: list[Request]) -> list[float]:

@@ -5,8 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one request. request_timeout_s: the longest it may take; a client may ask for less."""
+    """Limits of one request.
+
+    request_timeout_s: the longest it may take; a client may ask for less. max_cold_wait_s: the longest it may wait for
+    a cold model. client_address_header: in which a trusted proxy writes the client's address; None for the
+    connection's own.
+    """
 
     max_body_bytes: int
     max_documents: int
     request_timeout_s: float
+    max_cold_wait_s: float = 120.0
+    client_address_header: str | None = None

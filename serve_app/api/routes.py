@@ -1,6 +1,5 @@
 """The HTTP surface: parse, call the service, render."""
 
-import math
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,9 +15,8 @@ from serve_app.api.dialects import native
 from serve_app.api.errors import APIError, shown
 from serve_app.api.limits import Limits
 from serve_app.api.service import ModelInfo, RankingService
+from serve_app.api.terms import read_terms
 
-TIMEOUT_HEADER = "x-request-timeout-seconds"  # Ray Serve's own name for it
-GATEWAY_TIMEOUT_HEADER = "x-rayrank-timeout-seconds"  # what the proxy makes of it, so that Serve leaves it alone
 ERROR_SCHEMA = {
     "type": "object",
     "required": ["error"],
@@ -66,10 +64,10 @@ def build_api(service: RankingService, limits: Limits) -> FastAPI:
         },
     )
     async def rerank(request: Request) -> Response:
-        timeout_s = _timeout(request, limits)
+        terms = read_terms(request, limits)
         body = await read_json_body(request, limits.max_body_bytes)
         parsed = native.parse(body, limits.max_documents)
-        ranking = await service.rank(parsed, timeout_s)
+        ranking = await service.rank(parsed, terms)
         return _json(native.render(ranking, parsed, request.state.request_id))
 
     @app.get("/v1/models", summary="The served models", response_model=None)
@@ -94,7 +92,8 @@ def build_api(service: RankingService, limits: Limits) -> FastAPI:
     )
     async def ready() -> Response:
         default = service.models()[0]
-        if default.status != "ready":
+        # A cold model is woken by its first request.
+        if default.status not in {"ready", "cold"}:
             raise APIError("unavailable", f"the model {default.id} is {default.status}", retry_after_s=1)
         return _json(b'{"status":"ready"}')
 
@@ -105,21 +104,6 @@ def model_not_found(name: str, service: RankingService) -> APIError:
     """The answer to a model that is not served."""
     served = ", ".join(info.id for info in service.models())
     return APIError("model_not_found", f"the model {shown(name)} is not served here; served: {served}", "model")
-
-
-def _timeout(request: Request, limits: Limits) -> float:
-    """Seconds that this request may take: the client's own limit, capped by the server's."""
-    given = request.headers.get(GATEWAY_TIMEOUT_HEADER, request.headers.get(TIMEOUT_HEADER))
-    if given is None:
-        return limits.request_timeout_s
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        message = f"{TIMEOUT_HEADER} must be a number of seconds above 0; got {shown(given)}"
-        raise APIError("invalid_request", message, TIMEOUT_HEADER)
-    return min(seconds, limits.request_timeout_s)
 
 
 def _model(info: ModelInfo) -> dict[str, Any]:
@@ -140,6 +124,8 @@ def _model(info: ModelInfo) -> dict[str, Any]:
         "pricing": {"unit": "1k_documents", "usd": f"{info.price_usd.normalize():f}"},
         "throughput_documents_per_s": None if rate is None else round(rate, 1),
         "status": info.status,
+        "failure": info.failure,
+        "replicas": info.replicas,
         "evaluation": info.evaluation,
     }
 

@@ -45,13 +45,14 @@ class FairQueue:
         self._old: deque[Flow] = deque()
         self._arrivals = count()
 
-    def push(self, work: Work, tenant: str, rank: float) -> None:
-        """Queue a work. rank: decides among works of one tenant, lowest first, and earliest first among equals."""
+    def push(self, work: Work) -> None:
+        """Queue a work; it comes behind those of its tenant that have the same rank."""
+        tenant = work.caller.tenant
         flow = self._flows.get(tenant)
         if flow is None:
             flow = self._flows[tenant] = Flow(tenant, self._quantum)
             self._new.append(flow)
-        heappush(flow.works, (rank, next(self._arrivals), work))
+        heappush(flow.works, (work.rank, next(self._arrivals), work))
 
     def take(self, budget: int, now: float, *, alone: bool = True) -> list[Part]:
         """Sequences of together at most so many tokens, marked as started; or, where it may be alone, a longer one.

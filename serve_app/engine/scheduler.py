@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,17 +10,18 @@ from typing import Protocol
 
 import numpy as np
 
+from serve_app.engine.backlog import Backlog
 from serve_app.engine.sequences import Rows, Sequences
 from serve_app.engine.tiers import Tiers
 from serve_app.engine.work import Part, StepError, Work
-from serve_app.ranking.caller import Caller
+from serve_app.ranking.caller import ANYONE, Caller
 
 log = logging.getLogger("rayrank.scheduler")
 
 # Steps are not halved for good below this part of their first size: memory that another process takes comes back.
 SMALLEST_PART = 16
 BATCH_PATIENCE_S = 10.0
-ANYONE = Caller()
+KEPT = 0.9  # of the past in the moving mean, a step
 
 
 class Device(Protocol):
@@ -51,10 +53,10 @@ class StepTooLargeError(Exception):
 
 
 class OverloadedError(Exception):
-    """The queue is full. Nothing was queued. retry_after_s: when the tokens queued now should be done."""
+    """The queue is full. Nothing was queued. retry_after_s: when what is queued now should be done."""
 
-    def __init__(self, queued_tokens: int, limit: int, retry_after_s: float) -> None:
-        super().__init__(f"{queued_tokens:,} tokens are queued; the limit is {limit:,}")
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
@@ -71,7 +73,8 @@ class Scheduler:
     it, too: a process with two threads that compute makes OpenMP put its helpers to sleep between any two products,
     which costs a third of the speed. max_step_tokens: of one step, None for what suits the device; halved whenever one
     does not fit into the device's memory; a longer sequence has a step of its own.
-    max_queued_tokens: waiting or in work; beyond it work is refused. clock: seconds, as deadlines are given.
+    max_queued_tokens: waiting or in work; beyond it work is refused. max_queue_s: so is work that would have to wait
+    for longer. clock: seconds, as deadlines are given.
     """
 
     def __init__(
@@ -81,13 +84,14 @@ class Scheduler:
         *,
         max_step_tokens: int | None,
         max_queued_tokens: int,
+        max_queue_s: float = math.inf,
         batch_patience_s: float = BATCH_PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._device = device
         self._max_step_tokens = max_step_tokens = max_step_tokens or device.step_tokens
         self._least_step_tokens = max(max_step_tokens // SMALLEST_PART, 1)
-        self._max_queued_tokens = max_queued_tokens
+        self._max_queued_tokens, self._max_queue_s = max_queued_tokens, max_queue_s
         self._clock = clock
         self._queue = Tiers(max_step_tokens, batch_patience_s)
         self._arrival = asyncio.Event()
@@ -95,11 +99,12 @@ class Scheduler:
         # Waiting for a step must not keep the next from starting.
         self._waiters = ThreadPoolExecutor(device.steps_in_flight, thread_name_prefix="step")
         self._runner: asyncio.Task[None] | None = None
+        self._backlog = Backlog[Work]()
         self._unanswered: set[Work] = set()
         self._waiting_tokens = self._in_flight = 0
         self._last_done = 0.0
         self._closed = False
-        self._tokens_per_s = 0.0
+        self._recent_tokens = self._recent_s = 0.0
         self._room = 0  # tokens that all steps together could have had
         self.steps = 0
         self.tokens = 0
@@ -116,8 +121,8 @@ class Scheduler:
 
     @property
     def tokens_per_s(self) -> float:
-        """Rate of the last steps, a moving mean; 0 before the first."""
-        return self._tokens_per_s
+        """Rate of the last steps while they ran, a moving mean; 0 before the first."""
+        return self._recent_tokens / self._recent_s if self._recent_s else 0.0
 
     def now(self) -> float:
         """The time on the clock that deadlines are given on, seconds."""
@@ -133,17 +138,16 @@ class Scheduler:
         finds the queue empty always does. Raises RuntimeError after close().
         """
         self.check()
-        queued, arriving = self.queued_tokens, int(sequences.lengths.sum())
-        if queued and queued + arriving > self._max_queued_tokens:
-            wait = queued / self._tokens_per_s if self._tokens_per_s else 1.0
-            raise OverloadedError(queued, self._max_queued_tokens, wait)
-        work = Work(sequences, deadline, asyncio.get_running_loop().create_future())
+        arriving, now, rate = int(sequences.lengths.sum()), self._clock(), self.tokens_per_s
+        # When it would be done if it had the device alone.
+        rank = now + (request_tokens or arriving) / rate if rate else now
+        self._require_room(arriving, caller.tenant, rank, deadline - now)
+        work = Work(sequences, deadline, caller, rank, asyncio.get_running_loop().create_future())
         if not len(sequences):
             work.result.set_result(np.empty((0, 1), dtype=np.float32))
             return work
-        now, rate = self._clock(), self._tokens_per_s
-        alone_s = (request_tokens or arriving) / rate if rate else 0.0
-        self._queue.push(work, caller, now + alone_s, now)
+        self._queue.push(work, now)
+        self._backlog.add(caller.tenant, work)
         self._unanswered.add(work)
         self._waiting_tokens += arriving
         work.result.add_done_callback(lambda _: self._forget(work))
@@ -151,6 +155,15 @@ class Scheduler:
             self._runner = asyncio.create_task(self._run(), name="scheduler")
         self._arrival.set()
         return work
+
+    def _require_room(self, arriving: int, tenant: str, rank: float, seconds_left: float) -> None:
+        queued, rate = self.queued_tokens, self.tokens_per_s
+        if queued and queued + arriving > self._max_queued_tokens:
+            message = f"{queued:,} tokens are queued; the limit is {self._max_queued_tokens:,}"
+            raise OverloadedError(message, queued / rate if rate else 1.0)
+        wait_s, limit_s = self._backlog.wait_s(tenant, rank, rate), min(self._max_queue_s, seconds_left)
+        if wait_s > limit_s > 0:
+            raise OverloadedError(f"it would wait for {wait_s:.1f} s; the limit is {limit_s:.1f} s", wait_s)
 
     def check(self) -> None:
         """Raise RuntimeError when the scheduler can answer no more."""
@@ -195,6 +208,7 @@ class Scheduler:
 
     def _forget(self, work: Work) -> None:
         """Count an answered work no more; what of it has not started never does."""
+        self._backlog.discard(work.caller.tenant, work)
         self._unanswered.discard(work)
         self._waiting_tokens -= work.waiting_tokens
 
@@ -241,8 +255,8 @@ class Scheduler:
         self.tokens += tokens
         # A sequence longer than a step fills its own.
         self._room += max(tokens, self._max_step_tokens)
-        rate = tokens / seconds
-        self._tokens_per_s = rate if not self._tokens_per_s else 0.8 * self._tokens_per_s + 0.2 * rate
+        self._recent_tokens = KEPT * self._recent_tokens + tokens
+        self._recent_s = KEPT * self._recent_s + seconds
 
 
 def _tokens(parts: list[Part]) -> int:

@@ -4,7 +4,6 @@ from collections import deque
 
 from serve_app.engine.fair_queue import FairQueue
 from serve_app.engine.work import Part, Work
-from serve_app.ranking.caller import Caller
 
 
 class Tiers:
@@ -17,22 +16,21 @@ class Tiers:
     def __init__(self, quantum: int, batch_patience_s: float) -> None:
         self._standard, self._batch = FairQueue(quantum), FairQueue(quantum)
         self._patience_s = batch_patience_s
-        self._patient: deque[tuple[float, Work, str, float]] = deque()  # batch work, the longest waiting first
+        self._patient: deque[tuple[float, Work]] = deque()  # batch work, the longest waiting first
 
-    def push(self, work: Work, caller: Caller, rank: float, now: float) -> None:
-        """Queue a work; rank as in FairQueue."""
-        if caller.tier == "standard":
-            self._standard.push(work, caller.tenant, rank)
+    def push(self, work: Work, now: float) -> None:
+        """Queue a work."""
+        if work.caller.tier == "standard":
+            self._standard.push(work)
             return
-        self._batch.push(work, caller.tenant, rank)
-        self._patient.append((now + self._patience_s, work, caller.tenant, rank))
+        self._batch.push(work)
+        self._patient.append((now + self._patience_s, work))
 
     def take(self, budget: int, now: float) -> list[Part]:
         """As FairQueue.take."""
         while self._patient and self._patient[0][0] <= now:
-            _, work, tenant, rank = self._patient.popleft()
             # It stays in the batch tier's queue, too: what a step has taken is marked on the work itself.
-            self._standard.push(work, tenant, rank)
+            self._standard.push(self._patient.popleft()[1])
         parts = self._standard.take(budget, now)
         left = budget - sum(work.tokens_of(indices) for work, indices in parts)
         return parts + self._batch.take(left, now, alone=not parts)

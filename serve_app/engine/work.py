@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serve_app.engine.sequences import Rows, Sequences
+from serve_app.ranking.caller import Caller
 
 
 class DeadlineError(Exception):
@@ -21,12 +22,14 @@ class StepError(Exception):
 class Work:
     """Sequences that are answered together, with a row each.
 
-    deadline: on the scheduler's clock, seconds. result: float32 (sequences, width), in the order given; cancel it and
-    what has not started is dropped.
+    deadline: on the scheduler's clock, seconds. rank: decides among works of one tenant, lowest first.
+    result: float32 (sequences, width), in the order given; cancel it and what has not started is dropped.
     """
 
     sequences: Sequences
     deadline: float
+    caller: Caller
+    rank: float
     result: asyncio.Future[Rows]
     started: int = 0  # how many of `_order` went into steps
     settled: int = 0

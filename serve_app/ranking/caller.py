@@ -17,3 +17,6 @@ class Caller:
 
     tenant: str = ""
     tier: Tier = "standard"
+
+
+ANYONE = Caller()

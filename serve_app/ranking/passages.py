@@ -66,8 +66,12 @@ class Passages:
     @property
     def total_tokens(self) -> int:
         """Tokens that the model reads for all of them."""
-        query = 0 if self.query is None else self.prefix.size + self.query.size + self.suffix.size
-        return int(self.lengths.sum()) + query
+        return int(self.lengths.sum()) + self.query_tokens
+
+    @property
+    def query_tokens(self) -> int:
+        """Tokens that the model reads for a query of its own; 0 of a cross-encoder."""
+        return 0 if self.query is None else self.prefix.size + self.query.size + self.suffix.size
 
 
 class PassageTooLongError(ValueError):
@@ -99,15 +103,17 @@ def cut_passages(
     *,
     max_tokens: int | None = None,
     truncate: bool = True,
+    first_document: int = 0,
 ) -> Passages:
     """One passage a document: its beginning, as long as the model and the query leave room for.
 
-    query: int32 (tokens,), already cut. documents: one int32 array each, without special tokens.
+    query: int32 (tokens,), already cut. documents: one int32 array each, without special tokens. first_document: index
+    of the first of them in the request.
     Raises PassageTooLongError naming the first document that does not fit when truncate is false.
     """
     room = form.max_passage_tokens(query.size)
     if not truncate:
-        for index, ids in enumerate(documents):
+        for index, ids in enumerate(documents, first_document):
             if ids.size > room:
                 raise PassageTooLongError(index, ids.size, room)
     kept = min(room, max_tokens or room)
@@ -117,5 +123,5 @@ def cut_passages(
         suffix=form.closing,
         query=None if pair else query,
         token_ids=[ids[:kept] for ids in documents],
-        documents=np.arange(len(documents), dtype=np.int32),
+        documents=np.arange(first_document, first_document + len(documents), dtype=np.int32),
     )

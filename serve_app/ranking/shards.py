@@ -1,5 +1,6 @@
 """Passages to shards of equal work, each one call to a replica."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapreplace
 
@@ -31,15 +32,28 @@ class Shard:
         return int(self.token_ids.size + self.lengths.size * around + query)
 
 
-def shard_count(total_tokens: int, replicas: int, *, min_shard_tokens: int, max_shard_tokens: int) -> int:
-    """How many shards a request is cut into.
+def shard_count(
+    total_tokens: int,
+    backlogs: Sequence[int],
+    *,
+    call_tokens: float = 0.0,
+    min_shard_tokens: int,
+    max_shard_tokens: int,
+) -> int:
+    """How many shards a request is cut into: as many as have it done soonest.
 
-    As many as there are replicas to work on them, but with no less work than pays for a call of its own, and on average
-    not over the maximum (which bounds a message's size and how long one request holds a replica).
+    backlogs: tokens that are out at each replica. call_tokens: what a call costs, in tokens that a replica scores in
+    that time; the calls of a request leave one after the other. No shard is below the minimum, nor on average over the
+    maximum (which bounds a message's size and how long one request holds a replica).
     """
-    worth = max(total_tokens // min_shard_tokens, 1)
-    needed = -(-total_tokens // max_shard_tokens)
-    return max(min(max(replicas, 1), worth), needed, 1)
+    worth = min(total_tokens // min_shard_tokens, len(backlogs))
+    needed = max(-(-total_tokens // max_shard_tokens), 1)
+
+    def done_after(shards: int) -> float:
+        return least_busy[shards - 1] + total_tokens / shards + shards * call_tokens
+
+    least_busy = sorted(backlogs)
+    return max(min(range(1, worth + 1), key=done_after, default=1), needed)
 
 
 def deal(lengths: NDArray[np.int64], count: int) -> list[NDArray[np.intp]]:

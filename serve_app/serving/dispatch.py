@@ -1,20 +1,55 @@
 """Shards to replicas and scores back. Plain asyncio: what a replica is, the caller says."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serve_app.api.errors import APIError
+from serve_app.ranking.caller import Caller
 from serve_app.ranking.merge import Scores
 from serve_app.ranking.passages import Passages
 from serve_app.ranking.shards import Shard, cut_shards, shard_count
+from serve_app.serving.pace import Pace
+
+# A shard that loses its replica so often may be what kills them.
+SENDS = 5
+FIRST_PAUSE_S = 0.05
 
 
 class ReplicaLostError(Exception):
     """The replica died with a shard in its hands, or there was none to take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCall:
+    """A shard on its way to a replica.
+
+    timeout_s: what is left of the request's time. request_tokens: of the whole request, as far as it is known.
+    """
+
+    shard: Shard
+    timeout_s: float
+    caller: Caller
+    request_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardScores:
+    """What a replica made of a shard.
+
+    scores: float32 (passages,). seconds: how long it had the shard. queued_tokens: at the replica now. tokens_per_s: of
+    its device; 0 where it does not know.
+    """
+
+    scores: Scores
+    seconds: float
+    queued_tokens: int
+    tokens_per_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +64,19 @@ class ShardRefusal:
     retry_after_s: float | None = None
 
 
-ShardAnswer = Scores | ShardRefusal
-Send = Callable[[Shard, float], Awaitable[ShardAnswer]]
+ShardAnswer = ShardScores | ShardRefusal
+
+
+class Replicas(Protocol):
+    """The replicas of one model."""
+
+    async def send(self, call: ShardCall) -> ShardAnswer:
+        """Have a replica score a shard. Raises ReplicaLostError."""
+        ...
+
+    def backlogs(self) -> list[int]:
+        """Tokens that are out at each replica that runs now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,72 +89,114 @@ class ShardLimits:
 
 
 class Dispatcher:
-    """Scores passages on the replicas of one model.
+    """Has passages scored by the replicas of one model."""
 
-    send: takes a shard and the seconds left to one replica; raises ReplicaLostError. replicas: how many run now.
-    """
+    def __init__(self, replicas: Replicas, limits: ShardLimits) -> None:
+        self.replicas, self.limits, self.pace = replicas, limits, Pace()
 
-    def __init__(self, send: Send, replicas: Callable[[], int], limits: ShardLimits) -> None:
-        self._send, self._replicas, self._limits = send, replicas, limits
+    @property
+    def running(self) -> int:
+        """How many replicas run now."""
+        return len(self.replicas.backlogs())
 
-    async def score(self, passages: Passages, deadline: float) -> Scores:
-        """A score for each passage, float32 (passages,).
+    @asynccontextmanager
+    async def request(self, deadline: float, caller: Caller) -> AsyncIterator["Spread"]:
+        """One request, whose passages are added inside; all of them are scored at the end.
 
-        deadline: on the event loop's clock. A shard whose replica died is sent once more. A failure of one shard, the
-        deadline and a cancelled call cancel every shard that is out.
+        deadline: on the event loop's clock. A shard whose replica died is sent again. A failure of one shard, the
+        deadline and a cancelled call cancel every shard that is out, and what runs inside.
         Raises APIError: deadline_exceeded, overloaded, unavailable, internal.
         """
         if deadline <= asyncio.get_running_loop().time():
             raise _out_of_time()
-        replicas, limits = max(self._replicas(), 1), self._limits
-        count = shard_count(
-            passages.total_tokens,
-            replicas,
-            min_shard_tokens=limits.min_shard_tokens,
-            max_shard_tokens=limits.max_shard_tokens,
-        )
-        window = asyncio.Semaphore(replicas * limits.shards_in_flight)
-        scores = np.empty(len(passages.token_ids), dtype=np.float32)
-
-        async def score_shard(shard: Shard, indices: NDArray[np.intp]) -> None:
-            async with window:
-                scores[indices] = await self._score_shard(shard, deadline)
-
         try:
             async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as tasks:
-                for shard, indices in cut_shards(passages, count):
-                    tasks.create_task(score_shard(shard, indices))
+                yield Spread(self, tasks, deadline, caller)
         except TimeoutError:
             raise _out_of_time() from None
         except ExceptionGroup as failures:
             # One answer can be given; the shards' failures are alike.
             raise failures.exceptions[0] from None
-        return scores
 
-    async def _score_shard(self, shard: Shard, deadline: float) -> Scores:
+
+class Spread:
+    """One request's passages over the replicas."""
+
+    def __init__(self, dispatcher: Dispatcher, tasks: asyncio.TaskGroup, deadline: float, caller: Caller) -> None:
+        self._replicas, self._limits, self._pace = dispatcher.replicas, dispatcher.limits, dispatcher.pace
+        self._tasks, self._deadline, self._caller = tasks, deadline, caller
+        self._waves: list[Scores] = []
+        self._out = 0
+        self._landed = asyncio.Condition()
+
+    @property
+    def scores(self) -> Scores:
+        """Of every passage in the order they were added: float32 (passages,); whole once the context has ended."""
+        return np.concatenate(self._waves) if self._waves else np.empty(0, dtype=np.float32)
+
+    def add(self, passages: Passages, request_tokens: int | None = None) -> None:
+        """Have passages scored from now on, while more may be added.
+
+        request_tokens: of the whole request, as far as it is known; None where these are all of it.
+        """
+        tokens = passages.total_tokens
+        count = shard_count(
+            tokens,
+            self._replicas.backlogs(),
+            call_tokens=self._pace.call_tokens,
+            min_shard_tokens=self._limits.min_shard_tokens,
+            max_shard_tokens=self._limits.max_shard_tokens,
+        )
+        scores = np.empty(len(passages.token_ids), dtype=np.float32)
+        self._waves.append(scores)
+        for shard, indices in cut_shards(passages, count):
+            self._tasks.create_task(self._fill(scores, indices, shard, request_tokens or tokens))
+
+    async def _fill(self, scores: Scores, indices: NDArray[np.intp], shard: Shard, request_tokens: int) -> None:
+        async with self._landed:
+            await self._landed.wait_for(self._has_room)
+            self._out += 1
         try:
-            answer = await self._send_once(shard, deadline)
-        except ReplicaLostError:
-            # Serve does not retry a call whose replica died; scoring changes nothing, so it may run twice.
+            scores[indices] = await self._score(shard, request_tokens)
+        finally:
+            self._out -= 1
+            async with self._landed:
+                self._landed.notify_all()
+
+    def _has_room(self) -> bool:
+        return self._out < max(len(self._replicas.backlogs()), 1) * self._limits.shards_in_flight
+
+    async def _score(self, shard: Shard, request_tokens: int) -> Scores:
+        for attempt in range(SENDS):
             try:
-                answer = await self._send_once(shard, deadline)
+                answer = await self._send(shard, request_tokens)
+                break
             except ReplicaLostError:
-                raise APIError("unavailable", "the model's replicas are restarting", retry_after_s=5) from None
+                # Serve does not retry a call whose replica died; scoring changes nothing, so it may run twice.
+                await asyncio.sleep(FIRST_PAUSE_S * attempt**2)
+        else:
+            raise APIError("unavailable", "the model's replicas are restarting", retry_after_s=5)
         if isinstance(answer, ShardRefusal):
             raise APIError(answer.code, answer.message, retry_after_s=answer.retry_after_s)
-        if answer.shape != shard.lengths.shape:
-            raise APIError("internal", f"{answer.shape} scores came back for {shard.lengths.size} passages")
-        return answer
+        if answer.scores.shape != shard.lengths.shape:
+            raise APIError("internal", f"{answer.scores.shape} scores came back for {shard.lengths.size} passages")
+        return answer.scores
 
-    async def _send_once(self, shard: Shard, deadline: float) -> ShardAnswer:
+    async def _send(self, shard: Shard, request_tokens: int) -> ShardAnswer:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
-            return await self._send(shard, deadline - asyncio.get_running_loop().time())
+            call = ShardCall(shard, self._deadline - began, self._caller, request_tokens)
+            answer = await self._replicas.send(call)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             # Cancelled at the other end: a replica that shuts down. TaskGroup would take it for our own wish.
             raise ReplicaLostError from None
+        if isinstance(answer, ShardScores):
+            self._pace.learn(clock() - began - answer.seconds, answer.tokens_per_s)
+        return answer
 
 
 def _out_of_time() -> APIError:

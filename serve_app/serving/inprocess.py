@@ -10,12 +10,32 @@ from serve_app.engine.options import EngineOptions
 from serve_app.engine.scheduler import Scheduler
 from serve_app.engine.scoring import input_format, shard_scores, shard_sequences
 from serve_app.engine.tokenizer import Tokenizer
-from serve_app.ranking.shards import Shard
-from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardLimits
+from serve_app.serving.availability import Availability
+from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardScores
 from serve_app.serving.service import Reranker, ServedModel
 
 STEP_TOKENS = 2_048
 SHARDS = ShardLimits(min_shard_tokens=STEP_TOKENS, max_shard_tokens=STEP_TOKENS, shards_in_flight=2)
+
+
+class OneReplica:
+    """A scheduler as dispatch.Replicas. scored: told the number of passages after each shard."""
+
+    def __init__(self, scheduler: Scheduler, scored: Callable[[int], object]) -> None:
+        self._scheduler, self._scored = scheduler, scored
+
+    def backlogs(self) -> list[int]:
+        """See dispatch.Replicas."""
+        return [self._scheduler.queued_tokens]
+
+    async def send(self, call: ShardCall) -> ShardAnswer:
+        """See dispatch.Replicas."""
+        scheduler = self._scheduler
+        began = scheduler.now()
+        work = scheduler.admit(shard_sequences(call.shard), began + call.timeout_s, call.caller, call.request_tokens)
+        scores = shard_scores(call.shard, await work.result)
+        self._scored(scores.size)
+        return ShardScores(scores, scheduler.now() - began, scheduler.queued_tokens, scheduler.tokens_per_s)
 
 
 def load_reranker(
@@ -30,18 +50,11 @@ def load_reranker(
     device = ThreadPoolExecutor(1, thread_name_prefix="device")
     model = device.submit(Model.load, directory, engine, card.source.sha256).result()
     scheduler = Scheduler(model, device, max_step_tokens=STEP_TOKENS, max_queued_tokens=10**9)
-
-    async def send(shard: Shard, timeout_s: float) -> ShardAnswer:
-        work = scheduler.admit(shard_sequences(shard), scheduler.now() + timeout_s)
-        scores = shard_scores(shard, await work.result)
-        scored(scores.size)
-        return scores
-
     served = ServedModel(
         card=card,
         tokenizer=tokenizer,
         form=input_format(tokenizer, model.config),
-        dispatcher=Dispatcher(send, lambda: 1, SHARDS),
-        running=lambda: 1,
+        dispatcher=Dispatcher(OneReplica(scheduler, scored), SHARDS),
+        availability=Availability(lambda: 1),
     )
     return Reranker([served], tokenizer_threads=1, max_concurrent_requests=64)

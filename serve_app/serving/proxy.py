@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.context import REQUEST_ID, SANE_ID
 from serve_app.api.errors import STATUS, APIError
-from serve_app.api.routes import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
+from serve_app.api.terms import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
 
 log = logging.getLogger("rayrank.proxy")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ray.serve.request_router import FIFOMixin, PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
-from serve_app.ranking.shards import Shard
+from serve_app.serving.dispatch import ShardCall
 from serve_app.serving.outstanding import outstanding
 
 
@@ -25,9 +25,11 @@ class FewestTokensRouter(FIFOMixin, RequestRouter):
         count = outstanding(self._deployment_id.name)
         by_id = {replica.replica_id.unique_id: replica for replica in candidate_replicas}
         order = count.least_busy_first(by_id)
-        if order and pending_request is not None and isinstance(shard := pending_request.args[0], Shard):
-            # Here, not when the call is sent: the shards of a request are all placed before the first is sent.
-            count.hold(id(shard), order[0], shard.total_tokens)
+        if order and pending_request is not None and pending_request.args:
+            call = pending_request.args[0]
+            if isinstance(call, ShardCall):
+                # Here, not when the call is sent: the shards of a request are all placed before the first is sent.
+                count.hold(id(call.shard), order[0], call.shard.total_tokens)
         return [[by_id[replica]] for replica in order]
 
     def update_replicas(self, replicas: Sequence[RunningReplica]) -> None:

@@ -17,8 +17,7 @@ from serve_app.engine.scheduler import Device, OverloadedError, Scheduler
 from serve_app.engine.scoring import shard_scores, shard_sequences
 from serve_app.engine.simulated import SimulatedModel
 from serve_app.engine.work import DeadlineError, StepError, Work
-from serve_app.ranking.shards import Shard
-from serve_app.serving.dispatch import ShardAnswer, ShardRefusal
+from serve_app.serving.dispatch import ShardAnswer, ShardCall, ShardRefusal, ShardScores
 
 log = logging.getLogger("rayrank.scorer")
 
@@ -35,14 +34,8 @@ class ScorerOptions:
     replicas: int
     max_step_tokens: int | None
     max_queued_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A shard that came in. deadline: on the event loop's clock."""
-
-    shard: Shard
-    deadline: float
+    max_queue_s: float
+    batch_patience_s: float
 
 
 class Scorer:
@@ -59,21 +52,25 @@ class Scorer:
             device,
             max_step_tokens=options.max_step_tokens,
             max_queued_tokens=options.max_queued_tokens,
+            max_queue_s=options.max_queue_s,
+            batch_patience_s=options.batch_patience_s,
             clock=self._loop.time,
         )
+        self._counted_tokens, self._counted_at = 0, self._loop.time()
         log.info("model loaded", extra={"model": card.id, "device": model.device_name, "pid": os.getpid()})
 
-    async def score(self, shard: Shard, timeout_s: float) -> ShardAnswer:
-        """A score for each passage of the shard: float32 (passages,); or why there is none.
+    async def ready(self) -> None:
+        """Answer: whoever waits for this waits for the model to be loaded."""
 
-        timeout_s: what is left of the request's time. A cancelled call is dropped from the queue.
-        """
-        admitted = await self._admit(Arrival(shard, self._loop.time() + timeout_s))
+    async def score(self, call: ShardCall) -> ShardAnswer:
+        """A score for each passage of the shard, or why there is none. A cancelled call is dropped from the queue."""
+        began = self._loop.time()
+        admitted = await self._admit(call)
         if isinstance(admitted, OverloadedError):
             wait = math.ceil(admitted.retry_after_s)
             return ShardRefusal("overloaded", f"the model's queue is full: {admitted}; try again in {wait} s", wait)
         try:
-            return shard_scores(shard, await admitted.result)
+            scores = shard_scores(call.shard, await admitted.result)
         except DeadlineError:
             return ShardRefusal("deadline_exceeded", "the request's time ran out before it was scored")
         except StepError as error:
@@ -81,19 +78,22 @@ class Scorer:
             return ShardRefusal("internal", "the model failed on this request")
         finally:
             admitted.result.cancel()
+        scheduler = self._scheduler
+        return ShardScores(scores, self._loop.time() - began, scheduler.queued_tokens, scheduler.tokens_per_s)
 
     @serve.batch(max_batch_size=256, batch_wait_timeout_s=0.0, max_concurrent_batches=1024)
-    async def _admit(self, arrivals: list[Arrival]) -> list[Work | OverloadedError]:
+    async def _admit(self, calls: list[ShardCall]) -> list[Work | OverloadedError]:
         """Queue the shards that arrived together in one go.
 
         Serve's batching ends here, at the door: it does not batch a backlog and answers a batch as a whole. The
         scheduler cuts steps from all that waits and settles each shard on its own.
         """
-        return [self._queue(arrival) for arrival in arrivals]
+        return [self._queue(call) for call in calls]
 
-    def _queue(self, arrival: Arrival) -> Work | OverloadedError:
+    def _queue(self, call: ShardCall) -> Work | OverloadedError:
         try:
-            return self._scheduler.admit(shard_sequences(arrival.shard), arrival.deadline)
+            deadline = self._loop.time() + call.timeout_s
+            return self._scheduler.admit(shard_sequences(call.shard), deadline, call.caller, call.request_tokens)
         except OverloadedError as error:
             # As a value: an exception would fail all that arrived with it.
             return error
@@ -102,9 +102,16 @@ class Scorer:
         """Serve asks now and then, and starts another replica when this raises."""
         self._scheduler.check()
 
-    def record_routing_stats(self) -> dict[str, float]:
-        """What the gateways' routers learn of this replica."""
-        return {"queued_tokens": self._scheduler.queued_tokens, "tokens_per_s": self._scheduler.tokens_per_s}
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """What the autoscaling policy learns of this replica: see autoscaling.ScorersByTokens."""
+        tokens, now = self._scheduler.tokens, self._loop.time()
+        served_per_s = (tokens - self._counted_tokens) / max(now - self._counted_at, 1e-3)
+        self._counted_tokens, self._counted_at = tokens, now
+        return {
+            "queued_tokens": self._scheduler.queued_tokens,
+            "tokens_per_s": self._scheduler.tokens_per_s,
+            "served_tokens_per_s": served_per_s,
+        }
 
 
 def _load(card: Card, engine: EngineOptions) -> Device:

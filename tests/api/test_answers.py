@@ -100,7 +100,7 @@ async def test_a_client_may_ask_for_less_time_but_not_for_more(
 ) -> None:
     headers = {} if given is None else {"x-request-timeout-seconds": given}
     await client.post("/v1/rerank", json=BODY, headers=headers)
-    assert service.timeouts == [seconds]
+    assert [terms.timeout_s for terms in service.terms] == [seconds]
 
 
 async def test_a_sane_request_id_is_given_back(client: httpx.AsyncClient) -> None:

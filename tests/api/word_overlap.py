@@ -6,6 +6,7 @@ import numpy as np
 
 from serve_app.api.routes import model_not_found
 from serve_app.api.service import ModelInfo, ModelStatus
+from serve_app.api.terms import Terms
 from serve_app.ranking.request import RankedDocument, Ranking, RerankRequest, Usage
 
 MODEL = "org/word-overlap"
@@ -13,19 +14,19 @@ NANO_DOLLARS_PER_DOCUMENT = 8_000
 
 
 class WordOverlap:
-    """requests, timeouts: what was asked, and the seconds that it was given."""
+    """requests, terms: what was asked, and on which terms."""
 
     def __init__(self) -> None:
         self.requests: list[RerankRequest] = []
-        self.timeouts: list[float] = []
+        self.terms: list[Terms] = []
         self.status: ModelStatus = "ready"
         self.error: Exception | None = None
 
-    async def rank(self, request: RerankRequest, timeout_s: float) -> Ranking:
+    async def rank(self, request: RerankRequest, terms: Terms) -> Ranking:
         if self.find_model(request.model) is None:
             raise model_not_found(request.model, self)
         self.requests.append(request)
-        self.timeouts.append(timeout_s)
+        self.terms.append(terms)
         if self.error is not None:
             raise self.error
         words = set(request.query.split())
@@ -54,6 +55,8 @@ class WordOverlap:
                 price_usd=Decimal("0.008"),
                 documents_per_s=None,
                 status=self.status,
+                failure=None,
+                replicas=1,
                 evaluation=[],
             )
         ]

@@ -10,7 +10,7 @@ from serve_app.engine.fair_queue import FairQueue
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.tiers import Tiers
 from serve_app.engine.work import Part, Work
-from serve_app.ranking.caller import Caller
+from serve_app.ranking.caller import ANYONE, Caller
 
 QUANTUM = 64
 LONGEST = 40
@@ -20,11 +20,11 @@ texts = st.lists(st.integers(1, LONGEST), min_size=1, max_size=12)
 tenants = st.dictionaries(st.sampled_from("abcdef"), st.lists(texts, min_size=1, max_size=5), min_size=1)
 
 
-def work_of(*lengths: int, deadline: float = 1e9) -> Work:
+def work_of(*lengths: int, caller: Caller = ANYONE, rank: float = 0.0, deadline: float = 1e9) -> Work:
     """A work with sequences of these lengths. Its result is a future of no loop that runs."""
     counts = np.array(lengths, dtype=np.int32)
     sequences = Sequences(np.ones(counts.sum(), dtype=np.int32), counts, counts)
-    return Work(sequences, deadline, asyncio.Future(loop=asyncio.new_event_loop()))
+    return Work(sequences, deadline, caller, rank, asyncio.Future(loop=asyncio.new_event_loop()))
 
 
 def steps(queue: FairQueue, budget: int = STEP) -> Iterator[list[Part]]:
@@ -36,9 +36,9 @@ def filled(given_tenants: dict[str, list[list[int]]]) -> tuple[FairQueue, dict[W
     queue, owners = FairQueue(QUANTUM), {}
     for tenant, works in given_tenants.items():
         for rank, lengths in enumerate(works):
-            work = work_of(*lengths)
+            work = work_of(*lengths, caller=Caller(tenant), rank=rank)
             owners[work] = tenant
-            queue.push(work, tenant, rank)
+            queue.push(work)
     return queue, owners
 
 
@@ -75,26 +75,26 @@ def test_who_comes_new_is_next_whatever_others_have_queued(
     queue, _ = filled({tenant: works * 50 for tenant, works in given_tenants.items()})
     for _ in range(3 * len(given_tenants)):
         queue.take(STEP, 0.0)  # everybody has had a turn, so that nobody else is new
-    late = work_of(*lengths)
-    queue.push(late, "late", 0.0)
+    late = work_of(*lengths, caller=Caller("late"))
+    queue.push(late)
     assert queue.take(STEP, 0.0)[0][0] is late
 
 
 def test_in_a_tenant_the_lowest_rank_goes_first() -> None:
     queue = FairQueue(QUANTUM)
-    large, small = work_of(*[10] * 20), work_of(10)
-    queue.push(large, "a", 5.0)
-    queue.push(small, "a", 1.0)
+    large, small = work_of(*[10] * 20, rank=5.0), work_of(10, rank=1.0)
+    queue.push(large)
+    queue.push(small)
     assert [work for work, _ in queue.take(STEP, 0.0)] == [small, large]
 
 
 def test_a_tenant_gains_no_turns_by_going_and_coming_back() -> None:
     queue = FairQueue(QUANTUM)
-    queue.push(work_of(*[10] * 100), "steady", 0.0)
+    queue.push(work_of(*[10] * 100, caller=Caller("steady")))
     had = Counter[str]()
     for _ in range(50):
-        fickle = work_of(*[10] * 4)
-        queue.push(fickle, "fickle", 0.0)
+        fickle = work_of(*[10] * 4, caller=Caller("fickle"))
+        queue.push(fickle)
         while fickle.waits:
             for work, indices in queue.take(10, 0.0):
                 had["fickle" if work is fickle else "steady"] += work.tokens_of(indices)
@@ -106,7 +106,7 @@ def test_what_nobody_waits_for_is_never_taken() -> None:
     queue = FairQueue(QUANTUM)
     cancelled, late, wanted = work_of(1), work_of(2, deadline=5.0), work_of(3)
     for work in (cancelled, late, wanted):
-        queue.push(work, "a", 0.0)
+        queue.push(work)
     cancelled.result.cancel()
     assert [work for work, _ in queue.take(STEP, 5.0)] == [wanted]
     assert late.result.exception() is not None
@@ -115,9 +115,9 @@ def test_what_nobody_waits_for_is_never_taken() -> None:
 
 def test_batch_work_has_what_standard_work_leaves() -> None:
     tiers = Tiers(QUANTUM, batch_patience_s=10.0)
-    batch, standard = work_of(*[10] * 10), work_of(10, 10)
-    tiers.push(batch, Caller("a", "batch"), 0.0, now=0.0)
-    tiers.push(standard, Caller("b"), 0.0, now=1.0)
+    batch, standard = work_of(*[10] * 10, caller=Caller("a", "batch")), work_of(10, 10, caller=Caller("b"))
+    tiers.push(batch, now=0.0)
+    tiers.push(standard, now=1.0)
     first = tiers.take(50, 1.0)
     assert [(work, len(indices)) for work, indices in first] == [(standard, 2), (batch, 3)]
 
@@ -125,12 +125,12 @@ def test_batch_work_has_what_standard_work_leaves() -> None:
 @given(st.integers(0, 30), st.integers(1, 4))
 def test_batch_work_waits_no_longer_than_its_patience_for_its_share(patience: int, others: int) -> None:
     tiers = Tiers(QUANTUM, batch_patience_s=patience)
-    batch = work_of(*[10] * 4)
-    tiers.push(batch, Caller("patient", "batch"), 0.0, now=0.0)
+    batch = work_of(*[10] * 4, caller=Caller("patient", "batch"))
+    tiers.push(batch, now=0.0)
     now = 0
     while batch.waits:
         for other in range(others):  # always as much as the device can do, or more
-            tiers.push(work_of(*[10] * 5), Caller(f"eager {other}"), now, now)
+            tiers.push(work_of(*[10] * 5, caller=Caller(f"eager {other}"), rank=now), now)
         parts = tiers.take(STEP, now)
         assert now >= patience or all(work is not batch for work, _ in parts)
         now += 1

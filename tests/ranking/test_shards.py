@@ -42,27 +42,48 @@ def test_one_long_passage_does_not_unbalance_the_shards() -> None:
 
 @given(token_counts.filter(len), st.integers(1, 8))
 def test_no_shard_is_over_the_maximum_by_more_than_its_longest_passage(lengths: np.ndarray, replicas: int) -> None:
-    count = shard_count(int(lengths.sum()), replicas, min_shard_tokens=MIN, max_shard_tokens=MAX)
+    count = shard_count(int(lengths.sum()), [0] * replicas, min_shard_tokens=MIN, max_shard_tokens=MAX)
     assert max(int(lengths[shard].sum()) for shard in deal(lengths, count)) < MAX + lengths.max()
 
 
 @given(st.integers(0, 2_000_000), st.integers(0, 64))
 def test_a_shard_is_worth_a_call_unless_it_would_be_too_large(tokens: int, replicas: int) -> None:
-    count = shard_count(tokens, replicas, min_shard_tokens=MIN, max_shard_tokens=MAX)
+    count = shard_count(tokens, [0] * replicas, min_shard_tokens=MIN, max_shard_tokens=MAX)
     assert count == 1 or tokens / count >= MIN
     assert tokens / count <= MAX
 
 
 @given(st.integers(0, 2_000_000), st.integers(0, 64))
 def test_no_more_shards_than_replicas_unless_they_would_be_too_large(tokens: int, replicas: int) -> None:
-    count = shard_count(tokens, replicas, min_shard_tokens=MIN, max_shard_tokens=MAX)
+    count = shard_count(tokens, [0] * replicas, min_shard_tokens=MIN, max_shard_tokens=MAX)
     assert count <= max(replicas, 1, -(-tokens // MAX))
 
 
 def test_more_work_never_means_fewer_shards() -> None:
-    counts = [shard_count(tokens, 8, min_shard_tokens=MIN, max_shard_tokens=MAX) for tokens in range(0, 200_000, 97)]
+    counts = [
+        shard_count(tokens, [0] * 8, min_shard_tokens=MIN, max_shard_tokens=MAX) for tokens in range(0, 200_000, 97)
+    ]
     assert all(before <= after for before, after in pairwise(counts))
     assert {1, 8} <= set(counts)
+
+
+@given(
+    st.integers(1, 500_000),
+    st.lists(st.integers(0, 200_000), min_size=1, max_size=20),
+    st.floats(0, 5_000),
+)
+def test_no_other_number_of_shards_would_be_done_sooner(tokens: int, backlogs: list[int], call_tokens: float) -> None:
+    def done_after(shards: int) -> float:
+        return sorted(backlogs)[shards - 1] + tokens / shards + shards * call_tokens
+
+    count = shard_count(tokens, backlogs, call_tokens=call_tokens, min_shard_tokens=1, max_shard_tokens=10**9)
+    others = range(1, min(len(backlogs), tokens) + 1)
+    assert done_after(count) == min(map(done_after, others))
+
+
+def test_busy_replicas_are_left_alone() -> None:
+    assert shard_count(8_000, [0, 0, 10_000, 10_000], min_shard_tokens=1, max_shard_tokens=10**9) == 2
+    assert shard_count(80_000, [0, 0, 10_000, 10_000], min_shard_tokens=1, max_shard_tokens=10**9) == 4
 
 
 @pytest.mark.parametrize("reads_pairs", [True, False])

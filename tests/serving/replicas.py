@@ -6,8 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from serve_app.ranking.passages import Passages, cut_passages
-from serve_app.ranking.shards import Shard
-from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardLimits
+from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardScores
 from tests.ranking.texts import ids, input_format
 
 Outcome = Callable[[], ShardAnswer | None]
@@ -20,15 +19,22 @@ class Replicas:
     """
 
     def __init__(self, *outcomes: Outcome, seconds: float = 0.0) -> None:
+        self.running = 1
+        self.calls: list[ShardCall] = []
         self.sent: list[int] = []
         self.timeouts: list[float] = []
         self.cancelled = self.out = self.most = 0
         self.busy = asyncio.Event()
         self._outcomes, self._seconds = list(outcomes), seconds
 
-    async def send(self, shard: Shard, timeout_s: float) -> ShardAnswer:
+    def backlogs(self) -> list[int]:
+        return [0] * self.running
+
+    async def send(self, call: ShardCall) -> ShardAnswer:
+        shard = call.shard
+        self.calls.append(call)
         self.sent.append(int(shard.token_ids[0]))
-        self.timeouts.append(timeout_s)
+        self.timeouts.append(call.timeout_s)
         outcome = self._outcomes.pop(0) if self._outcomes else None
         self.out += 1
         self.most = max(self.most, self.out)
@@ -38,7 +44,7 @@ class Replicas:
             if outcome is not None and (answer := outcome()) is not None:
                 return answer
             starts = np.cumsum(shard.lengths) - shard.lengths
-            return shard.token_ids[starts].astype(np.float32)
+            return ShardScores(shard.token_ids[starts].astype(np.float32), self._seconds, 0, 0.0)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -46,7 +52,8 @@ class Replicas:
             self.out -= 1
 
     def dispatcher(self, *, replicas: int = 1, in_flight: int = 2, shard_tokens: int = 10) -> Dispatcher:
-        return Dispatcher(self.send, lambda: replicas, ShardLimits(shard_tokens, shard_tokens, in_flight))
+        self.running = replicas
+        return Dispatcher(self, ShardLimits(shard_tokens, shard_tokens, in_flight))
 
 
 def passages(count: int) -> Passages:

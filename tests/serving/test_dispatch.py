@@ -4,14 +4,25 @@ import numpy as np
 import pytest
 
 from serve_app.api.errors import APIError
+from serve_app.ranking.caller import ANYONE, Caller
 from serve_app.ranking.merge import Scores
-from serve_app.ranking.shards import Shard
-from serve_app.serving.dispatch import Dispatcher, ReplicaLostError, ShardAnswer, ShardLimits, ShardRefusal
+from serve_app.serving.dispatch import (
+    SENDS,
+    Dispatcher,
+    ReplicaLostError,
+    ShardAnswer,
+    ShardCall,
+    ShardLimits,
+    ShardRefusal,
+    ShardScores,
+)
 from tests.serving.replicas import Replicas, expected, passages
 
 
 async def score(dispatcher: Dispatcher, count: int, seconds: float = 5.0) -> Scores:
-    return await dispatcher.score(passages(count), asyncio.get_running_loop().time() + seconds)
+    async with dispatcher.request(asyncio.get_running_loop().time() + seconds, ANYONE) as spread:
+        spread.add(passages(count))
+    return spread.scores
 
 
 def lost() -> None:
@@ -33,24 +44,24 @@ async def test_no_passages_have_no_scores() -> None:
     assert (await score(Replicas().dispatcher(), 0)).size == 0
 
 
-async def test_a_shard_whose_replica_died_is_sent_once_more() -> None:
+async def test_a_shard_whose_replica_died_is_sent_again() -> None:
     replicas = Replicas(lost)
     assert (await score(replicas.dispatcher(in_flight=1), 3)).tolist() == expected(3)
     assert replicas.sent == [100, 100, 200, 300]
 
 
-async def test_each_shard_may_be_sent_once_more() -> None:
+async def test_each_shard_may_be_sent_again() -> None:
     replicas = Replicas(lost, lost, lost)
     assert (await score(replicas.dispatcher(in_flight=3), 3)).tolist() == expected(3)
     assert sorted(replicas.sent) == [100, 100, 200, 200, 300, 300]
 
 
-async def test_a_shard_that_is_lost_twice_is_given_up() -> None:
-    replicas = Replicas(lost, lost)
+async def test_a_shard_that_is_lost_too_often_is_given_up() -> None:
+    replicas = Replicas(*[lost] * SENDS)
     with pytest.raises(APIError) as raised:
         await score(replicas.dispatcher(in_flight=1), 1)
     assert (raised.value.code, raised.value.retry_after_s) == ("unavailable", 5)
-    assert replicas.sent == [100, 100]
+    assert replicas.sent == [100] * SENDS
 
 
 async def test_a_refusal_is_passed_on_and_not_sent_again() -> None:
@@ -65,10 +76,11 @@ async def test_a_refusal_of_one_shard_cancels_the_others() -> None:
     replicas = Replicas(busy)
     slow = Replicas(seconds=5)
 
-    async def send(shard: Shard, timeout_s: float) -> ShardAnswer:
-        return await (replicas if shard.token_ids[0] == 100 else slow).send(shard, timeout_s)
+    class Mixed(Replicas):
+        async def send(self, call: ShardCall) -> ShardAnswer:
+            return await (replicas if call.shard.token_ids[0] == 100 else slow).send(call)
 
-    dispatcher = Dispatcher(send, lambda: 1, ShardLimits(10, 10, 3))
+    dispatcher = Dispatcher(Mixed(), ShardLimits(10, 10, 3))
     with pytest.raises(APIError, match="busy"):
         await score(dispatcher, 3)
     assert (slow.cancelled, slow.out) == (2, 0)
@@ -118,16 +130,55 @@ def cancelled() -> None:
     raise asyncio.CancelledError
 
 
-async def test_a_shard_that_a_replica_cancelled_is_sent_once_more() -> None:
+async def test_a_shard_that_a_replica_cancelled_is_sent_again() -> None:
     np.testing.assert_array_equal(
         await score(Replicas(cancelled).dispatcher(), 2), await score(Replicas().dispatcher(), 2)
     )
     with pytest.raises(APIError) as refused:
-        await score(Replicas(cancelled, cancelled).dispatcher(), 1)
+        await score(Replicas(*[cancelled] * SENDS).dispatcher(), 1)
     assert refused.value.code == "unavailable"
 
 
 async def test_an_answer_with_too_few_scores_is_no_answer() -> None:
-    short = Replicas(lambda: np.zeros(1, dtype=np.float32))
+    short = Replicas(lambda: ShardScores(np.zeros(1, dtype=np.float32), 0, 0, 0))
     with pytest.raises(Exception):  # noqa: B017, PT011 - whichever it is: a ranking would be wrong
         await score(short.dispatcher(shard_tokens=100), 2)
+
+
+async def test_waves_are_scored_while_more_are_added_and_come_in_order() -> None:
+    replicas = Replicas(seconds=0.001)
+    dispatcher = replicas.dispatcher(replicas=2, shard_tokens=20)
+    async with dispatcher.request(asyncio.get_running_loop().time() + 5, Caller("me", "batch")) as spread:
+        spread.add(passages(4), request_tokens=100)
+        await replicas.busy.wait()
+        assert replicas.calls[0].caller == Caller("me", "batch")
+        spread.add(passages(3), request_tokens=70)
+    assert spread.scores.tolist() == expected(4) + expected(3)
+    assert {call.request_tokens for call in replicas.calls} == {100, 70}
+
+
+async def test_what_breaks_inside_takes_the_shards_along() -> None:
+    replicas = Replicas(seconds=5)
+
+    async def break_inside() -> None:
+        async with replicas.dispatcher().request(asyncio.get_running_loop().time() + 5, ANYONE) as spread:
+            spread.add(passages(2))
+            await replicas.busy.wait()
+            await asyncio.sleep(0)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await break_inside()
+    assert (replicas.cancelled, replicas.out) == (2, 0)
+
+
+async def test_shards_grow_as_calls_prove_dear() -> None:
+    replicas = Replicas()
+    replicas.running = 8
+    dispatcher = Dispatcher(replicas, ShardLimits(10, 10_000, 2))
+    await score(dispatcher, 64)
+    assert len(replicas.sent) == 8
+    dispatcher.pace.learn(call_s=0.02, tokens_per_s=10_000)  # a call costs as much as 200 tokens
+    replicas.sent.clear()
+    await score(dispatcher, 64)
+    assert len(replicas.sent) == 2

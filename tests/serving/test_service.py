@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from serve_app.api.errors import APIError
+from serve_app.api.terms import Terms
 from serve_app.catalog.card import Card, Pricing, Source
 from serve_app.ranking.request import Document, Ranking, RerankRequest
 from serve_app.serving.inprocess import load_reranker
@@ -54,7 +55,7 @@ class Service:
         async def ranked() -> Ranking:
             reranker = load_reranker(self._card, scored=self._count)
             request = RerankRequest("Tiny", query, [Document(text) for text in texts], **options)
-            return await reranker.rank(request, timeout_s=30)
+            return await reranker.rank(request, Terms(timeout_s=30))
 
         return asyncio.run(ranked())
 
@@ -167,7 +168,7 @@ def test_the_clients_own_limit_of_a_document_is_kept(service: Service) -> None:
 def test_no_time_at_all_is_a_deadline_exceeded(tiny: TinyModel) -> None:
     async def ranked() -> Ranking:
         reranker = load_reranker(card_of(tiny))
-        return await reranker.rank(RerankRequest("tiny", "red", [Document("fish")]), timeout_s=0.0)
+        return await reranker.rank(RerankRequest("tiny", "red", [Document("fish")]), Terms(timeout_s=0.0))
 
     with pytest.raises(APIError) as raised:
         asyncio.run(ranked())
@@ -176,7 +177,7 @@ def test_no_time_at_all_is_a_deadline_exceeded(tiny: TinyModel) -> None:
 
 def test_a_model_that_is_not_served_is_refused_with_those_that_are(tiny: TinyModel) -> None:
     async def ranked() -> Ranking:
-        return await load_reranker(card_of(tiny)).rank(RerankRequest("other", "a", [Document("b")]), 5)
+        return await load_reranker(card_of(tiny)).rank(RerankRequest("other", "a", [Document("b")]), Terms(timeout_s=5))
 
     with pytest.raises(APIError, match="org/tiny") as raised:
         asyncio.run(ranked())
