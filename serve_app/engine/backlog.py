@@ -28,7 +28,7 @@ class Backlog(Generic[Item]):
         self._items[tenant].add(item)
 
     def discard(self, tenant: str, item: Item) -> None:
-        """Count an item no more."""
+        """Count an item no more, if it was."""
         items = self._items[tenant]
         items.discard(item)
         if not items:

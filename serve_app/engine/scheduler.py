@@ -121,7 +121,10 @@ class Scheduler:
 
     @property
     def tokens_per_s(self) -> float:
-        """Rate of the last steps while they ran, a moving mean; 0 before the first."""
+        """Rate of the last steps that were at least half full, a moving mean; 0 before the first.
+
+        What a device does in a second with small steps says little of what it can do.
+        """
         return self._recent_tokens / self._recent_s if self._recent_s else 0.0
 
     def now(self) -> float:
@@ -191,6 +194,9 @@ class Scheduler:
                     self._arrival.clear()
                     await self._arrival.wait()
                 tokens = _tokens(parts)
+                for work, _ in parts:
+                    if not work.waits:
+                        self._backlog.discard(work.caller.tenant, work)
                 self._waiting_tokens -= tokens
                 self._in_flight += tokens
                 steps.create_task(self._answer(parts)).add_done_callback(lambda _: free.release())
@@ -255,8 +261,9 @@ class Scheduler:
         self.tokens += tokens
         # A sequence longer than a step fills its own.
         self._room += max(tokens, self._max_step_tokens)
-        self._recent_tokens = KEPT * self._recent_tokens + tokens
-        self._recent_s = KEPT * self._recent_s + seconds
+        if 2 * tokens >= self._max_step_tokens:
+            self._recent_tokens = KEPT * self._recent_tokens + tokens
+            self._recent_s = KEPT * self._recent_s + seconds
 
 
 def _tokens(parts: list[Part]) -> int:

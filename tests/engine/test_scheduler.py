@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from serve_app.engine.scheduler import OverloadedError, Scheduler
 from serve_app.engine.work import DeadlineError, StepError, Work
+from serve_app.ranking.caller import Caller
 from tests.engine.device import NOT_A_NUMBER, POISON, Clock, Device, answer, sequences, texts_of
 
 LATER = 1e9
@@ -17,10 +18,20 @@ LATER = 1e9
 
 @asynccontextmanager
 async def scheduling(
-    device: Device, *, step: int = 100, queue: int = 10**6, clock: Clock | None = None
+    device: Device,
+    *,
+    step: int = 100,
+    queue: int = 10**6,
+    max_queue_s: float = float("inf"),
+    clock: Clock | None = None,
 ) -> AsyncIterator[Scheduler]:
     scheduler = Scheduler(
-        device, ThreadPoolExecutor(1), max_step_tokens=step, max_queued_tokens=queue, clock=clock or Clock()
+        device,
+        ThreadPoolExecutor(1),
+        max_step_tokens=step,
+        max_queued_tokens=queue,
+        max_queue_s=max_queue_s,
+        clock=clock or Clock(),
     )
     try:
         yield scheduler
@@ -146,7 +157,7 @@ async def test_cancelled_work_makes_room_in_the_queue() -> None:
 async def test_what_does_not_fit_into_the_queue_is_refused_at_once() -> None:
     clock = Clock()
     device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
-    async with scheduling(device, queue=60, clock=clock) as scheduler:
+    async with scheduling(device, step=20, queue=60, clock=clock) as scheduler:
         await scheduler.admit(sequences([1] * 10), LATER).result  # 20 tokens a second
         await hold(scheduler, device, tokens=40)
         fits = scheduler.admit(sequences([1] * 20), LATER)
@@ -155,6 +166,56 @@ async def test_what_does_not_fit_into_the_queue_is_refused_at_once() -> None:
         assert not fits.result.done()
     assert raised.value.retry_after_s == pytest.approx(3.0)
     assert "\n" not in str(raised.value)
+
+
+async def test_what_would_have_to_wait_too_long_is_refused_and_others_are_not() -> None:
+    clock = Clock()
+    device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
+    heavy, light = Caller("heavy"), Caller("light")
+    async with scheduling(device, step=10, max_queue_s=3, clock=clock) as scheduler:
+        await scheduler.admit(sequences([1] * 10), LATER).result  # 20 tokens a second
+        await hold(scheduler, device, tokens=1)
+        for _ in range(7):
+            scheduler.admit(sequences([1] * 10), LATER, heavy)
+        with pytest.raises(OverloadedError, match=r"would wait for 3\.5 s; the limit is 3\.0 s") as raised:
+            scheduler.admit(sequences([1] * 10), LATER, heavy)
+        assert raised.value.retry_after_s == 3.5
+        scheduler.admit(sequences([1] * 10), LATER, light)
+
+
+async def test_what_could_not_be_done_by_its_deadline_is_refused() -> None:
+    clock = Clock()
+    device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
+    async with scheduling(device, step=10, clock=clock) as scheduler:
+        await scheduler.admit(sequences([1] * 10), LATER).result
+        await hold(scheduler, device, tokens=1)
+        scheduler.admit(sequences(*[[1] * 10] * 4), LATER)
+        with pytest.raises(OverloadedError, match=r"would wait for 2\.0 s; the limit is 1\.0 s"):
+            scheduler.admit(sequences(*[[1] * 10] * 4), clock.now + 1)
+
+
+async def test_small_steps_say_nothing_of_the_rate() -> None:
+    clock = Clock()
+    device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
+    async with scheduling(device, step=100, clock=clock) as scheduler:
+        await scheduler.admit(sequences([1] * 10), LATER).result
+        assert scheduler.tokens_per_s == 0
+        await scheduler.admit(sequences([1] * 60), LATER).result
+        assert scheduler.tokens_per_s == 120
+
+
+async def test_a_small_request_passes_a_large_one_of_the_same_tenant() -> None:
+    device = Device()
+    async with scheduling(device, step=10) as scheduler:
+        await scheduler.admit(sequences([0] * 10), LATER).result
+        await hold(scheduler, device)
+        large = scheduler.admit(sequences(*[[1] * 10] * 5), LATER, request_tokens=10**6)
+        small = scheduler.admit(sequences([2] * 10), LATER)
+        device.free.set()
+        await small.result
+        assert not large.result.done()
+        await large.result
+    assert [texts_of(batch)[0][0] for batch in device.batches[2:4]] == [2, 1]
 
 
 async def test_an_idle_scheduler_takes_work_of_any_size() -> None:

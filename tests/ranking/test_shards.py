@@ -60,9 +60,8 @@ def test_no_more_shards_than_replicas_unless_they_would_be_too_large(tokens: int
 
 
 def test_more_work_never_means_fewer_shards() -> None:
-    counts = [
-        shard_count(tokens, [0] * 8, min_shard_tokens=MIN, max_shard_tokens=MAX) for tokens in range(0, 200_000, 97)
-    ]
+    idle = [0] * 8
+    counts = [shard_count(tokens, idle, min_shard_tokens=MIN, max_shard_tokens=MAX) for tokens in range(0, 200_000, 97)]
     assert all(before <= after for before, after in pairwise(counts))
     assert {1, 8} <= set(counts)
 
