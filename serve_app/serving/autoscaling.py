@@ -10,6 +10,10 @@ from ray.serve.config import AutoscalingContext
 HIGHEST_LOAD = 0.9
 # One replica fewer must leave this much room, or load that hovers would have replicas come and go.
 LOAD_AFTER_DOWNSCALE = 0.7
+# In which what has gathered is worked off: sooner would take many replicas for a moment.
+DRAIN_S = 5.0
+REMEMBERED_S = 30.0
+GROWTH_SEEN_S = 1.0
 BUSY_GATEWAY = 0.7
 
 State = dict[str, Any]
@@ -19,15 +23,15 @@ class ScorersByTokens:
     """As many scorers as the tokens that come in need, and more while too many wait.
 
     target_backlog_s: seconds that the tokens queued now may take the replicas that run. While it is exceeded, there are
-    to be enough for what comes in and to work off what waits within that time. Below it the count stays, unless one
-    replica fewer would still have room: between the two it does not move under steady load.
+    to be enough for what comes in and to work off what waits. Below it the count stays, unless fewer would still have
+    room for the load of the last half minute: between the two it does not move under steady load.
     """
 
     def __init__(self, target_backlog_s: float) -> None:
         self._target_backlog_s = target_backlog_s
 
     def __call__(self, ctx: AutoscalingContext) -> tuple[int, State]:
-        """Replicas that there should be, within no bounds but those of the load."""
+        """Replicas that there should be, within no bounds but those of the load; and what to remember."""
         running, target = ctx.current_num_replicas, ctx.target_num_replicas
         queued, served = sum(_values(ctx, "queued_tokens")), sum(_values(ctx, "served_tokens_per_s"))
         if not queued and not served:
@@ -36,11 +40,30 @@ class ScorersByTokens:
         if not rates or not running:
             return max(target, 1), {}
         rate = sum(rates) / len(rates)
-        load, backlog_s = served / rate, queued / rate / running
-        if backlog_s > self._target_backlog_s:
-            wanted = load / HIGHEST_LOAD + queued / rate / self._target_backlog_s
-            return max(math.ceil(wanted), target), {}
-        return min(max(math.ceil(load / LOAD_AFTER_DOWNSCALE), 1), target), {}
+        state = _remember(ctx, queued / rate, served / rate)
+        if queued / rate / running > self._target_backlog_s:
+            # The mean is slow to rise: what has made replicas start is not forgotten when they run.
+            state["mean_load"] = max(state["mean_load"], state["load"])
+            wanted = math.ceil(state["load"] / HIGHEST_LOAD + queued / rate / DRAIN_S)
+            # Those that are starting may be enough.
+            return max(wanted, target + 1 if running >= target else target), state
+        return min(max(math.ceil(state["mean_load"] / LOAD_AFTER_DOWNSCALE), 1), target), state
+
+
+def _remember(ctx: AutoscalingContext, queued: float, served: float) -> State:
+    """The load now and its mean over the last while, as a policy's state; all in replicas' worth of work.
+
+    What comes in is what is served and what the queue grows by: replicas that are all busy serve no more than they can.
+    queued: seconds of one replica. served: replicas that it kept busy.
+    """
+    now, state = ctx.current_time or 0.0, dict(ctx.policy_state)
+    if "at" not in state:
+        return {"queued": queued, "seen_at": now, "growth": 0.0, "load": served, "mean_load": served, "at": now}
+    if (seen := now - state["seen_at"]) >= GROWTH_SEEN_S:
+        state |= {"growth": (queued - state["queued"]) / seen, "queued": queued, "seen_at": now}
+    load = max(served + state["growth"], 0.0)
+    past = math.exp((state["at"] - now) / REMEMBERED_S)
+    return state | {"load": load, "mean_load": past * state["mean_load"] + (1 - past) * load, "at": now}
 
 
 class GatewaysByCPU:
