@@ -72,7 +72,7 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
             if any(model.simulated for model in settings.models):
                 console.print("SIMULATED DEVICE: scores mean nothing", style="bold red")
             if not stop.is_set():
-                print(_welcome(cards[0], address), flush=True)
+                print(_welcome(cards[0], address, sleeps=settings.models[0].sleeps), flush=True)
             stop.wait()
             status.update("Stopping …")
             status.start()
@@ -81,12 +81,21 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
 
 
 def _find_models(settings: Settings) -> list[Card]:
-    """The models' cards, after a look at their files: what would fail in every replica is said at once."""
+    """The models' cards, after a look at their files: what would fail in every replica is said at once.
+
+    Where some are sound, they are served without the others. Raises UserError when none is.
+    """
     cards = served_cards(settings)
+    failures = []
     for card in cards:
-        directory = locate(card.source)
-        read_config(directory)
-        weight_files(directory)
+        try:
+            directory = locate(card.source)
+            read_config(directory)
+            weight_files(directory)
+        except UserError as error:
+            failures.append(error)
+    if len(failures) == len(cards):
+        raise failures[0]
     return cards
 
 
@@ -169,14 +178,15 @@ def _deploy(settings: Settings, address: Address, console: Console) -> None:
         console.print(f"rayrank: not all models are served: {reasons}", style="bold red", markup=False)
 
 
-def _welcome(card: Card, address: Address) -> str:
+def _welcome(card: Card, address: Address, *, sleeps: bool) -> str:
     request = {
         "model": card.id,
         "query": "capital of France",
         "documents": ["Paris is the capital of France.", "Bananas are yellow."],
     }
     body = shlex.quote(json.dumps(request))
+    headers = "-H 'Content-Type: application/json'" + (" -H 'Prefer: wait=60'" if sleeps else "")
     return (
         f"{card.id} is served at {address.url} (documentation: {address.url}/docs; stop: Ctrl-C). Try it:\n\n"
-        f"  curl {address.url}/v1/rerank -H 'Content-Type: application/json' -d {body}\n"
+        f"  curl {address.url}/v1/rerank {headers} -d {body}\n"
     )
