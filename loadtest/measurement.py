@@ -11,8 +11,10 @@ from pathlib import Path
 class Measurement:
     """The outcome of one run. Times are of right answers only; None where there was none."""
 
-    requests: int  # right and failed ones
+    requests: int  # right, refused and failed ones
     failures: int
+    refused: int  # with 429 and a Retry-After, by users that expect it
+    refused_p95_ms: float | None
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
@@ -28,11 +30,16 @@ class Tally:
     times_ms: list[float] = field(default_factory=list)
     documents: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    refusals_ms: list[float] = field(default_factory=list)
 
     def add_answer(self, time_ms: float, documents: int) -> None:
         """Count a right answer."""
         self.times_ms.append(time_ms)
         self.documents += documents
+
+    def add_refusal(self, time_ms: float) -> None:
+        """Count a refusal that says when to come again."""
+        self.refusals_ms.append(time_ms)
 
     def add_failure(self, reason: str) -> None:
         """Count a failed request."""
@@ -43,8 +50,10 @@ class Tally:
         ordered = sorted(self.times_ms)
         failures = self.reasons.total()
         return Measurement(
-            requests=len(ordered) + failures,
+            requests=len(ordered) + len(self.refusals_ms) + failures,
             failures=failures,
+            refused=len(self.refusals_ms),
+            refused_p95_ms=percentile(sorted(self.refusals_ms), 95),
             p50_ms=percentile(ordered, 50),
             p95_ms=percentile(ordered, 95),
             p99_ms=percentile(ordered, 99),
@@ -62,11 +71,12 @@ def percentile(ordered: list[float], percent: int) -> float | None:
     return ordered[math.ceil(percent * len(ordered) / 100) - 1] if ordered else None
 
 
-def write_measurement(measurement: Measurement, path: Path) -> None:
-    """Leave the measurement for read_measurement."""
-    path.write_text(json.dumps(asdict(measurement), indent=2) + "\n", "utf-8")
+def write_measurements(by_users: dict[str, Measurement], path: Path) -> None:
+    """Leave the measurements, by class of users, for read_measurements."""
+    content = {users: asdict(measurement) for users, measurement in by_users.items()}
+    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
-def read_measurement(path: Path) -> Measurement:
-    """Return what write_measurement left; FileNotFoundError where it left nothing."""
-    return Measurement(**json.loads(path.read_text("utf-8")))
+def read_measurements(path: Path) -> dict[str, Measurement]:
+    """Return what write_measurements left; FileNotFoundError where it left nothing."""
+    return {users: Measurement(**values) for users, values in json.loads(path.read_text("utf-8")).items()}

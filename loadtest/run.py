@@ -4,29 +4,44 @@ Exit status: 0 all targets reached, 1 a target missed or no measurement, 2 wrong
 """
 
 import argparse
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
-from measurement import Measurement, read_measurement
+from deployment import Served, deployed, tail
+from faults import Faults
+from measurement import Measurement, Tally, read_measurements
 from rich.console import Console
 from rich.table import Table
-from server import AddressError, NotReadyError, child_server, free_port, loopback_url, wait_until_ready
+from server import AddressError, NotReadyError, loopback_url, wait_until_ready
 from targets import Row, Scenario, ScenarioError, compare, read_scenario
 
 HERE = Path(__file__).parent
-START_TIMEOUT_S = 180
 RUNNING_TIMEOUT_S = 10  # for a server that --url says is up
 STOP_TIMEOUT_S = 40  # for requests under way at the end; more than the locustfile's ANSWER_TIMEOUT_S
-LOG_TAIL_LINES = 25
 REASONS_SHOWN = 5
+
+
+class Load(Protocol):
+    """How much is asked: see Scenario."""
+
+    @property
+    def users(self) -> Mapping[str, int]: ...
+
+    @property
+    def spawn_rate(self) -> float: ...
+
+    @property
+    def duration_s(self) -> int: ...
 
 
 class LoadError(Exception):
@@ -40,14 +55,14 @@ class Reports:
     folder: Path
 
     @property
-    def server_log(self) -> Path:
-        """What the server printed."""
-        return self.folder / "server.log"
-
-    @property
     def locust_log(self) -> Path:
         """What Locust printed."""
         return self.folder / "locust.log"
+
+    @property
+    def html(self) -> Path:
+        """Locust's own report, with throughput and latency over time."""
+        return self.folder / "report.html"
 
     @property
     def measurement(self) -> Path:
@@ -55,32 +70,34 @@ class Reports:
         return self.folder / "measurement.json"
 
 
-def measure(url: str, scenario: Scenario, reports: Reports) -> Measurement:
-    """Return the outcome of the scenario's load on the server; LoadError if there is none."""
+def measure(url: str, scenario: Load, reports: Reports) -> dict[str, Measurement]:
+    """Return the outcome of a load on the server, by class of users; LoadError if there is none."""
     reports.measurement.unlink(missing_ok=True)
     # fmt: off
     command = [
         sys.executable, "-m", "locust", "--headless", "--only-summary",
         "--locustfile", str(HERE / "locustfile.py"),
+        "--html", str(reports.html),
         "--host", url,
-        "--users", str(scenario.users),
+        "--users", str(sum(scenario.users.values())),
         "--spawn-rate", str(scenario.spawn_rate),
         "--run-time", f"{scenario.duration_s}s",
         "--stop-timeout", str(STOP_TIMEOUT_S),
         "--exit-code-on-error", "0",  # failures are in the measurement; another status is Locust's own trouble
+        *scenario.users,
     ]
     # fmt: on
-    environment = {**os.environ, "RAYRANK_LOAD_REPORT": str(reports.measurement)}
-    timeout_s = scenario.users / scenario.spawn_rate + scenario.duration_s + STOP_TIMEOUT_S + 30
+    settings = {"RAYRANK_LOAD_REPORT": str(reports.measurement), "RAYRANK_LOAD_USERS": json.dumps(scenario.users)}
+    timeout_s = sum(scenario.users.values()) / scenario.spawn_rate + scenario.duration_s + STOP_TIMEOUT_S + 30
     try:
         with reports.locust_log.open("wb") as log:
             subprocess.run(
-                command, env=environment, stdout=log, stderr=subprocess.STDOUT, timeout=timeout_s, check=True
+                command, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT, timeout=timeout_s, check=True
             )
-        return read_measurement(reports.measurement)
+        return read_measurements(reports.measurement)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired, FileNotFoundError) as error:
         cause = f"Locust left no measurement: {error}; the end of its log:"
-        raise LoadError(f"{cause}\n{_tail(reports.locust_log)}") from error
+        raise LoadError(f"{cause}\n{tail(reports.locust_log)}") from error
 
 
 def table_of(title: str, rows: Sequence[Row]) -> Table:
@@ -101,11 +118,6 @@ def _figure(value: float | None) -> str:
     return f"{value:,.1f}" if value < 100 and value != int(value) else f"{value:,.0f}"
 
 
-def _tail(log: Path) -> str:
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        return "".join(deque(lines, LOG_TAIL_LINES)).rstrip()
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="loadtest/run.py",
@@ -120,44 +132,59 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def server_under_test(url: str | None, port: int | None, log: Path, console: Console) -> Iterator[str]:
-    """Give the address of a ready server: of the one at `url`, else of one that is started and stopped here."""
+def server_under_test(
+    url: str | None, port: int | None, scenario: Scenario, folder: Path, console: Console
+) -> Iterator[Served | None]:
+    """Give a ready server: the one at `url`, as None, else one that is started and stopped here."""
     if url is not None:
-        url = loopback_url(url)
         wait_until_ready(url, RUNNING_TIMEOUT_S)
-        yield url
+        yield None
         return
-    port = free_port(port)
-    url = f"http://127.0.0.1:{port}"
-    rayrank = Path(sys.executable).with_name("rayrank")
-    if not rayrank.exists():
-        raise NotReadyError(f"there is no {rayrank}; install rayrank into this environment: pip install -e .[load]")
-    with child_server([str(rayrank), "serve", "--host", "127.0.0.1", "--port", str(port)], log) as server:
-        console.print(f"waiting up to {START_TIMEOUT_S} s for rayrank on {url}; its log: {log}", soft_wrap=True)
-        try:
-            with console.status("starting"):
-                waited = wait_until_ready(url, START_TIMEOUT_S, server)
-        except NotReadyError as error:
-            raise NotReadyError(f"{error}; the end of its log:\n{_tail(log)}") from error
-        console.print(f"ready after {waited:.0f} s")
-        yield url
+    with console.status("starting the server"), ExitStack() as stack:
+        served = stack.enter_context(deployed(scenario.deployment, folder, port))
+        stopping = stack.pop_all()
+    with stopping:
+        console.print(f"rayrank is ready at {served.url}; its log: {folder / 'server.log'}", soft_wrap=True)
+        yield served
         console.print("stopping the server")
 
 
 def run(name: str, url: str | None, port: int | None, console: Console) -> bool:
     """Tell whether the server reached all of the scenario's targets."""
     scenario = read_scenario(HERE / "targets.toml", name)
+    if url is not None:
+        url = loopback_url(url)
+        if scenario.fault != "none":
+            raise ScenarioError(f"{name} harms the server: it starts one of its own, so leave out --url")
     reports = Reports(HERE / "reports" / name)
     reports.folder.mkdir(parents=True, exist_ok=True)
-    with server_under_test(url, port, reports.server_log, console) as tested:
-        console.print(f"{name}: {scenario.users} users for {scenario.duration_s} s")
+    said: list[str] = []
+    with server_under_test(url, port, scenario, reports.folder, console) as served:
+        console.print(f"{name}: {shown_users(scenario.users)} for {scenario.duration_s} s")
         with console.status("under load"):
-            measured = measure(tested, scenario, reports)
-    rows = compare(measured, scenario.targets)
-    console.print(table_of(name, rows))
-    for reason, times in list(measured.reasons.items())[:REASONS_SHOWN]:
+            if served is None:
+                measured = measure(str(url), scenario, reports)
+            else:
+                faults = Faults(served)
+                with faults.happening(scenario.fault, scenario.deployment):
+                    measured = measure(served.url, scenario, reports)
+                said = faults.said
+    missed = False
+    for users, targets in scenario.targets.items():
+        rows = compare(measured.get(users) or Tally().measurement(scenario.duration_s), targets)
+        missed = missed or any(row.missed for row in rows)
+        console.print(table_of(f"{name}: {users}", rows))
+    for reason, times in islice(chain(*(one.reasons.items() for one in measured.values())), REASONS_SHOWN):
         console.print(f"failed {times:,} times: {reason}", markup=False)
-    return not any(row.missed for row in rows)
+    for line, times in Counter(said).items():
+        console.print(f"{scenario.fault}: {line} ({times} times)", markup=False)
+    console.print(f"throughput and latency over time: {reports.html}", soft_wrap=True)
+    return not missed
+
+
+def shown_users(users: Mapping[str, int]) -> str:
+    """Users by class, for people."""
+    return ", ".join(f"{count} × {users}" for users, count in users.items())
 
 
 def main() -> int:

@@ -64,12 +64,12 @@ def free_port(wanted: int | None = None) -> int:
 
 
 @contextmanager
-def child_server(command: Sequence[str], log: Path, stop_grace_s: float = STOP_GRACE_S) -> Iterator[psutil.Popen]:
+def child_server(
+    command: Sequence[str], log: Path, stop_grace_s: float = STOP_GRACE_S, stdin: int = subprocess.DEVNULL
+) -> Iterator[psutil.Popen]:
     """Run the command in a session of its own; afterwards neither it nor anything it started runs."""
     with log.open("wb") as output:
-        process = psutil.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = psutil.Popen(command, stdin=stdin, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         yield process
     finally:

@@ -1,37 +1,50 @@
 """What a scenario asks of the server, and whether a measurement reaches it."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from deployment import Deployment
 from measurement import Measurement
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Positive = Annotated[float, Field(gt=0)]
+Fault = Literal["none", "kill-replicas", "remove-node", "roll-out"]
 
 
 class ScenarioError(Exception):
     """The targets file has no such scenario, or a wrong one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """What a run has to reach; times are upper limits."""
+class Targets(BaseModel):
+    """What the requests of one class of users have to reach; times are upper limits."""
 
-    max_failures: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    min_documents_per_s: float
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    max_failures: Annotated[int, Field(ge=0)] = 0
+    p50_ms: Positive | None = None
+    p95_ms: Positive | None = None
+    p99_ms: Positive | None = None
+    refused_p95_ms: Positive | None = None
+    min_documents_per_s: Positive | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A load for a bounded time, and its targets."""
+class Scenario(BaseModel):
+    """A load for a bounded time on a deployment, what befalls that meanwhile, and the targets.
 
-    users: int
-    spawn_rate: float  # users a second
-    duration_s: int
-    targets: Targets
+    users: how many of each class of locustfile.py; targets: by the same names. spawn_rate: users a second. deployment:
+    None for the server as `make run` starts it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    users: Annotated[dict[str, Annotated[int, Field(gt=0)]], Field(min_length=1)]
+    spawn_rate: Positive
+    duration_s: Annotated[int, Field(gt=0)]
+    fault: Fault = "none"
+    deployment: Deployment | None = None
+    targets: dict[str, Targets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,8 @@ def compare(measured: Measurement, targets: Targets) -> list[Row]:
         Row("p50 ms", measured.p50_ms, "≤", targets.p50_ms),
         Row("p95 ms", measured.p95_ms, "≤", targets.p95_ms),
         Row("p99 ms", measured.p99_ms, "≤", targets.p99_ms),
+        Row("refused with 429", measured.refused),
+        Row("p95 ms of refusals", measured.refused_p95_ms, "≤", targets.refused_p95_ms),
         Row("requests/s", measured.requests_per_s),
         Row("documents/s", measured.documents_per_s, "≥", targets.min_documents_per_s),
     ]
@@ -69,29 +84,17 @@ def compare(measured: Measurement, targets: Targets) -> list[Row]:
 def read_scenario(path: Path, name: str) -> Scenario:
     """Return the scenario of that name; ScenarioError says what is wrong with it."""
     try:
-        scenarios = tomllib.loads(path.read_text("utf-8"))
+        scenarios: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ScenarioError(f"{path}: {error}") from error
     if name not in scenarios:
         raise ScenarioError(f"no scenario {name!r} in {path.name}; it has: {', '.join(sorted(scenarios))}")
-    where = f"{path.name} [{name}]"
-    table = _checked(scenarios[name], Scenario, where)
-    targets = _checked(table["targets"], Targets, f"{where} targets")
-    for key, value in {**table, **targets}.items():
-        if key != "targets" and (
-            type(value) not in (int, float) or value < 0 or (value == 0 and key != "max_failures")
-        ):
-            raise ScenarioError(f"{where}: {key} must be a number above zero, not {value!r}")
-    return Scenario(**{**table, "targets": Targets(**targets)})
-
-
-def _checked(table: Any, kind: type[Scenario] | type[Targets], where: str) -> Mapping[str, Any]:
-    """Return the table if its keys are the kind's fields, all and only."""
-    if not isinstance(table, dict):
-        raise ScenarioError(f"{where} is not a table")
-    names = {field.name for field in fields(kind)}
-    wrong = [f"lacks {name}" for name in sorted(names - table.keys())]
-    wrong += [f"has an unknown {name}" for name in sorted(table.keys() - names)]
-    if wrong:
-        raise ScenarioError(f"{where} {', '.join(wrong)}")
-    return table
+    try:
+        scenario = Scenario.model_validate(scenarios[name])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ScenarioError(f"{path.name} [{name}] {field}: {first['msg']}; got {first['input']!r}") from error
+    if unknown := scenario.targets.keys() - scenario.users.keys():
+        raise ScenarioError(f"{path.name} [{name}] targets of users that it has not: {', '.join(sorted(unknown))}")
+    return scenario

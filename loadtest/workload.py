@@ -18,6 +18,8 @@ DOCUMENTS_FEWEST, DOCUMENTS_MOST = 1, 200
 CHARACTERS_MEDIAN, CHARACTERS_SIGMA = 500, 0.6
 CHARACTERS_FEWEST, CHARACTERS_MOST = 60, 2500
 
+LARGE, SHORT = 10_000, 200  # documents, and characters of each, of one large request
+
 TOP_N = (3, 5, 10, 20)  # what a prompt has room for
 
 
@@ -59,7 +61,14 @@ def read_corpus(folder: Path = CORPUS) -> Corpus:
     )
 
 
-def draw_requests(corpus: Corpus, model: str, seed: int) -> Iterator[RerankBody]:
+def large_request(corpus: Corpus, model: str, seed: int, documents: int = LARGE) -> RerankBody:
+    """One request for as many documents as a request may have, short ones."""
+    random_source = random.Random(seed)
+    texts = [f"{number} {_excerpt(random_source, corpus.passages, SHORT)}" for number in range(documents)]
+    return {"model": model, "query": corpus.glosses[0].query, "documents": texts, "top_n": 10}
+
+
+def draw_requests(corpus: Corpus, model: str, seed: int, most_documents: int = DOCUMENTS_MOST) -> Iterator[RerankBody]:
     """Draw requests without end; the same corpus and seed give the same ones.
 
     A request's documents are passages of the drawn lengths. One begins with the answer, some with a hard negative, as
@@ -68,7 +77,7 @@ def draw_requests(corpus: Corpus, model: str, seed: int) -> Iterator[RerankBody]
     random_source = random.Random(seed)
     while True:
         gloss = random_source.choice(corpus.glosses)
-        count = _draw(random_source, DOCUMENTS_MEDIAN, DOCUMENTS_SIGMA, DOCUMENTS_FEWEST, DOCUMENTS_MOST)
+        count = _draw(random_source, DOCUMENTS_MEDIAN, DOCUMENTS_SIGMA, DOCUMENTS_FEWEST, most_documents)
         openings = [gloss.relevant, *gloss.hard_negatives][:count]
         openings += [""] * (count - len(openings))
         documents = [_document(random_source, opening, corpus.passages) for opening in openings]

@@ -144,7 +144,7 @@ class Scheduler:
         arriving, now, rate = int(sequences.lengths.sum()), self._clock(), self.tokens_per_s
         # When it would be done if it had the device alone.
         rank = now + (request_tokens or arriving) / rate if rate else now
-        self._require_room(arriving, caller.tenant, rank, deadline - now)
+        self._require_room(arriving, caller.tenant, rank)
         work = Work(sequences, deadline, caller, rank, asyncio.get_running_loop().create_future())
         if not len(sequences):
             work.result.set_result(np.empty((0, 1), dtype=np.float32))
@@ -159,14 +159,13 @@ class Scheduler:
         self._arrival.set()
         return work
 
-    def _require_room(self, arriving: int, tenant: str, rank: float, seconds_left: float) -> None:
+    def _require_room(self, arriving: int, tenant: str, rank: float) -> None:
         queued, rate = self.queued_tokens, self.tokens_per_s
         if queued and queued + arriving > self._max_queued_tokens:
             message = f"{queued:,} tokens are queued; the limit is {self._max_queued_tokens:,}"
             raise OverloadedError(message, queued / rate if rate else 1.0)
-        wait_s, limit_s = self._backlog.wait_s(tenant, rank, rate), min(self._max_queue_s, seconds_left)
-        if wait_s > limit_s > 0:
-            raise OverloadedError(f"it would wait for {wait_s:.1f} s; the limit is {limit_s:.1f} s", wait_s)
+        if (wait_s := self._backlog.wait_s(tenant, rank, rate)) > self._max_queue_s:
+            raise OverloadedError(f"it would wait for {wait_s:.1f} s; the limit is {self._max_queue_s:.1f} s", wait_s)
 
     def check(self) -> None:
         """Raise RuntimeError when the scheduler can answer no more."""

@@ -183,17 +183,6 @@ async def test_what_would_have_to_wait_too_long_is_refused_and_others_are_not() 
         scheduler.admit(sequences([1] * 10), LATER, light)
 
 
-async def test_what_could_not_be_done_by_its_deadline_is_refused() -> None:
-    clock = Clock()
-    device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
-    async with scheduling(device, step=10, clock=clock) as scheduler:
-        await scheduler.admit(sequences([1] * 10), LATER).result
-        await hold(scheduler, device, tokens=1)
-        scheduler.admit(sequences(*[[1] * 10] * 4), LATER)
-        with pytest.raises(OverloadedError, match=r"would wait for 2\.0 s; the limit is 1\.0 s"):
-            scheduler.admit(sequences(*[[1] * 10] * 4), clock.now + 1)
-
-
 async def test_small_steps_say_nothing_of_the_rate() -> None:
     clock = Clock()
     device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
