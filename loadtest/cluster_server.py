@@ -1,23 +1,29 @@
 """The service on a Ray cluster of several nodes on this machine, which takes orders from standard input.
 
 `python loadtest/cluster_server.py CONFIG PORT NODES`. Gateways run on the head, scorers on the worker nodes. Orders:
-`deploy FILE` changes to another Serve config file, `remove-node` takes a worker node away as its loss would. Each is
-answered by a line that begins with "> ".
+`deploy FILE` changes to another Serve config file, `remove-node` takes a worker node away as its loss would, `add-node`
+brings another. Each is answered by a line that begins with "> ".
 """
 
+import math
 import os
 import secrets
+import shutil
+import signal
 import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from serve_app.config_file import read_config_file
 from serve_app.ingress import ADDRESS_HEADER, default_ingress, environment
 from serve_app.settings import Settings
 
 GATEWAYS_READY_S = 60
+DRAINING_S = "5"  # in which HAProxy learns that a gateway goes; Serve's default is 30
 
 
 def main() -> None:
@@ -25,6 +31,7 @@ def main() -> None:
     config, port, nodes = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     folder = Path(tempfile.mkdtemp(prefix="rayrank-"))
     os.environ.update(environment(default_ingress(), folder))
+    os.environ["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = DRAINING_S
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_urlsafe()
     import ray
     from ray import serve
@@ -32,7 +39,10 @@ def main() -> None:
     from ray.serve.config import HTTPOptions, ProxyLocation
 
     settings = _settings(config)
-    gateway_cpus = settings.gateway_cpus * (settings.gateways + 1)  # one more while they are replaced
+    gateway_cpus = math.ceil(settings.gateway_cpus * 2 * settings.gateways)  # twice as many while they are replaced
+    # The scorers fill the worker nodes, so that each has its share of them.
+    (model,) = settings.models
+    worker_cpus = math.ceil(model.most_replicas / nodes) * math.ceil(model.cpus)
     cluster = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": gateway_cpus, "include_dashboard": False, "object_store_memory": 10**8},
@@ -48,27 +58,35 @@ def main() -> None:
     def deploy(changed: Settings) -> None:
         serve.run(build(changed), name="rayrank", route_prefix="/")
 
-    first = threading.Thread(target=deploy, args=(settings,))
+    def add_worker() -> Any:
+        return cluster.add_node(num_cpus=worker_cpus, object_store_memory=10**8)
+
+    first = threading.Thread(target=deploy, args=(settings,), daemon=True)
     first.start()
     # Scorers need a worker node, gateways do not: with none there, the head is theirs.
     _wait_for_gateways(settings.gateways)
-    workers = [cluster.add_node(num_cpus=settings.most_cpus, object_store_memory=10**8) for _ in range(nodes)]
+    workers = [add_worker() for _ in range(nodes)]
     first.join()
     print("> ready", flush=True)
-    for line in sys.stdin:
-        order, _, argument = line.strip().partition(" ")
-        try:
-            if order == "deploy":
-                deploy(_settings(Path(argument)))
-            elif order == "remove-node":
-                cluster.remove_node(workers.pop(), allow_graceful=False)
-        except Exception as error:
-            print("> failed:", " ".join(str(error).split()), flush=True)
-        else:
-            print("> done", flush=True)
+    with suppress(KeyboardInterrupt):
+        for line in sys.stdin:
+            order, _, argument = line.strip().partition(" ")
+            try:
+                if order == "deploy":
+                    deploy(_settings(Path(argument)))
+                elif order == "remove-node":
+                    cluster.remove_node(workers.pop(), allow_graceful=False)
+                elif order == "add-node":
+                    workers.append(add_worker())
+            except Exception as error:
+                print(f"> {order} failed:", " ".join(str(error).split()), flush=True)
+            else:
+                print(f"> {order} done", flush=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     serve.shutdown()
     ray.shutdown()
     cluster.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settings(path: Path) -> Settings:

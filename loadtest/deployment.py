@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 START_TIMEOUT_S = 180
 COMMAND_TIMEOUT_S = 120
 LOG_TAIL_LINES = 25
+WORKER_CPUS = 8  # of a scorer on a cluster
 TENANT_HEADER = "X-Load-Tenant"  # a tenant is an address; the load generator has but one
 
 
@@ -39,7 +40,9 @@ class Deployment(BaseModel):
     def config(self) -> dict[str, Any]:
         """A Serve config file."""
         simulated = {"tokens_per_s": 20_000, "step_ms": 2}
-        model = {"name": "embedded", "cpus": 0.1, "simulated": simulated} | self.model
+        # More than a cluster's head has, which is for gateways.
+        cpus = WORKER_CPUS if self.nodes else 0.1
+        model = {"name": "embedded", "cpus": cpus, "simulated": simulated} | self.model
         arguments = {"models": [model], "client_address_header": TENANT_HEADER} | self.settings
         application = {"name": "rayrank", "route_prefix": "/", "import_path": "serve_app.app:build", "args": arguments}
         return {"applications": [application]}
@@ -70,7 +73,7 @@ class Served:
         return self.answers.get(timeout=COMMAND_TIMEOUT_S)
 
     def deploy(self, deployment: Deployment) -> str:
-        """Have a cluster change to another deployment: "done", or why not."""
+        """Have a cluster change to another deployment; its answer."""
         path = self.folder / "next.yaml"
         path.write_text(yaml.safe_dump(deployment.config()), "utf-8")
         return self.command("deploy", str(path))

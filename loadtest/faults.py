@@ -29,9 +29,10 @@ class Faults:
                 self.said.append("killed")
 
     def remove_node(self) -> None:
-        """Take a worker node away."""
-        self._over.wait(5)
-        self.said.append(self._served.command("remove-node"))
+        """Take a worker node away, and bring another ten seconds later."""
+        for seconds, order in ((5, "remove-node"), (10, "add-node")):
+            self._over.wait(seconds)
+            self.said.append(self._served.command(order))
 
     def roll_out(self, deployment: Deployment) -> None:
         """Change options of the model, then of the gateways, each of which replaces all their processes."""

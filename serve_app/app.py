@@ -56,6 +56,8 @@ def build(settings: Settings) -> Application:
     gateway = serve.deployment(
         name=GATEWAY,
         **_gateways(settings),
+        # The old ones serve until the new ones do: a gateway takes its connections along.
+        max_surge_percent=100,
         ray_actor_options={"num_cpus": settings.gateway_cpus},
         max_ongoing_requests=ONGOING_CALLS,
     )(Gateway)
