@@ -1,0 +1,108 @@
+"""A Ray cluster of one node with dashboard and token, as `serve deploy` and release.py find one."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from serve_app.ingress import Ingress, environment
+from tests.integration.server import ROOT
+
+RAY = Path(sys.executable).with_name("ray")
+PORT_OPTIONS = (
+    "--port",
+    "--dashboard-port",
+    "--dashboard-agent-listen-port",
+    "--dashboard-agent-grpc-port",
+    "--ray-client-server-port",
+    "--metrics-export-port",
+    "--runtime-env-agent-port",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A running head. environment: what a client needs to reach its dashboard."""
+
+    dashboard: str
+    environment: dict[str, str]
+
+
+@contextmanager
+def running_head(cpus: int) -> Iterator[Head]:
+    """Start a head on loopback; end all that it started, and nothing else that is called Ray on this machine."""
+    folder = Path(tempfile.mkdtemp(prefix="head-"))  # short: sockets lie in it
+    token = folder / "token"
+    token.write_text(secrets.token_hex(32))
+    token.chmod(0o600)
+    client = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+    ports = free_ports(len(PORT_OPTIONS))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    process = subprocess.Popen(
+        [
+            RAY,
+            "start",
+            "--head",
+            "--block",
+            "--node-ip-address=127.0.0.1",
+            "--include-dashboard=true",
+            "--dashboard-host=127.0.0.1",
+            f"--num-cpus={cpus}",
+            "--object-store-memory=100000000",
+            f"--temp-dir={folder / 'ray'}",
+            *(f"{option}={port}" for option, port in zip(PORT_OPTIONS, ports, strict=True)),
+        ],
+        cwd=ROOT,
+        env=inherited | environment(Ingress.HAPROXY, folder) | client,
+        stdin=subprocess.DEVNULL,
+        stdout=(folder / "output").open("w"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    dashboard = f"http://127.0.0.1:{ports[PORT_OPTIONS.index('--dashboard-port')]}"
+    try:
+        _wait_for_answer(f"{dashboard}/api/version", process)
+        yield Head(dashboard, inherited | client)
+    finally:
+        _end(process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_ports(count: int) -> list[int]:
+    """All open at once, so that none comes twice."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(server.getsockname()[1]) for server in servers]
+
+
+def _wait_for_answer(url: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        assert process.poll() is None, "Ray did not start"
+        with suppress(httpx.HTTPError):
+            httpx.get(url)
+            return
+        time.sleep(0.2)
+    raise AssertionError("the dashboard does not answer")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill it with all that it started: nothing here is worth the half minute that a graceful end takes."""
+    started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.kill()
+    process.wait()
+    for each in started:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    _, left = psutil.wait_procs(started, timeout=10)
+    assert not left, f"left behind: {[each.pid for each in left]}"
