@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from serve_app.config_file import read_config_file
 from serve_app.ranking.user_error import UserError
@@ -84,7 +84,7 @@ class Cluster:
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it when imported, and sends no token without
         from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
 
-        class Client(ServeSubmissionClient):  # type: ignore[misc]
+        class Client(ServeSubmissionClient):
             def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
                 return super()._do_request(method, endpoint, timeout=CALL_S, **options)
 
@@ -201,19 +201,25 @@ def _write(path: Path, config: Config) -> None:
 def checked_config(path: Path) -> Config:
     """The file's content, accepted by Serve's schema and by the service's settings. Raises UserError."""
     read_config_file(path)
-    from ray.serve.schema import ServeApplicationSchema, ServeDeploySchema
+    from ray.serve.schema import DeploymentSchema, HTTPOptionsSchema, ServeApplicationSchema, ServeDeploySchema
 
     config: Config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    # Serve ignores a mistyped name of these.
-    places = [(config, ServeDeploySchema), *((each, ServeApplicationSchema) for each in config["applications"])]
-    for place, schema in places:
-        if unknown := place.keys() - schema.model_fields.keys():
-            raise UserError(f"{path}: Serve knows no {', '.join(sorted(map(str, unknown)))}")
+    (application,) = config["applications"]
+    places: list[tuple[Config, type[BaseModel]]] = [
+        (config, ServeDeploySchema),
+        (config.get("http_options") or {}, HTTPOptionsSchema),
+        (application, ServeApplicationSchema),
+        *((each, DeploymentSchema) for each in application.get("deployments", [])),
+    ]
     try:
         ServeDeploySchema.model_validate(config)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    # Serve passes over a name that it does not know.
+    for place, schema in places:
+        if unknown := place.keys() - schema.model_fields.keys():
+            raise UserError(f"{path}: Serve knows no {', '.join(sorted(map(str, unknown)))}")
     return config
 
 

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 OLD: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateways": 1}}]}
 NEW: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateways": 2}}]}
 
+APPLICATION: dict[str, Any] = {"applications": [{"import_path": "serve_app.app:build"}]}
+
 
 def state(deployed: float, status: str, deployment: str = "HEALTHY", config: dict[str, Any] = OLD) -> dict[str, Any]:
     """What the dashboard says of one application with one deployment."""
@@ -147,12 +149,25 @@ def test_autoscaling_under_way_is_healthy() -> None:
     assert Application.parse(details).healthy
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "deployments").glob("*.yaml")), ids=lambda path: path.name)
+def test_a_config_file_of_ours_can_be_released(path: Path) -> None:
+    assert release.checked_config(path)["applications"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"applications": [{"import_path": "serve_app.app:build", "args": {"gatways": 1}}]}, "gatways"),
-        ({"applications": [{"import_path": "serve_app.app:build"}], "proxy_locations": "EveryNode"}, "proxy_locations"),
+        (APPLICATION | {"proxy_locations": "EveryNode"}, "proxy_locations"),
         ({"applications": [{"import_path": "serve_app.app:build", "route_prefixes": "/"}]}, "route_prefixes"),
+        (APPLICATION | {"http_options": {"prot": 8000}}, "prot"),
+        (
+            APPLICATION
+            | {
+                "applications": [APPLICATION["applications"][0] | {"deployments": [{"name": "Gateway", "replicas": 2}]}]
+            },
+            "replicas",
+        ),
         ({"applications": []}, "not a Serve config file"),
     ],
 )

@@ -16,7 +16,7 @@ PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 
 def load(path: Path) -> dict[str, Any]:
     # BaseLoader: else YAML 1.1 makes True of the key `on`, which GitHub's reader does not.
-    return yaml.load(path.read_text(), yaml.BaseLoader)
+    return dict(yaml.load(path.read_text(), yaml.BaseLoader))
 
 
 def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
