@@ -11,6 +11,7 @@ import yaml
 
 from deployments import release
 from deployments.release import Application, Cluster, ReleaseError
+from serve_app.ranking.user_error import UserError
 
 ROOT = Path(__file__).parents[2]
 OLD: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateways": 1}}]}
@@ -171,25 +172,23 @@ def test_a_config_file_of_ours_can_be_released(path: Path) -> None:
         ({"applications": []}, "not a Serve config file"),
     ],
 )
-def test_an_invalid_config_touches_nothing(tmp_path: Path, change: dict[str, Any], said: str) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(yaml.safe_dump(change))
-    # An address where nothing listens: the config is refused first.
+def test_an_invalid_config_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(change))
+    with pytest.raises(UserError, match=said) as refused:
+        release.checked_config(tmp_path / "config.yaml")
+    assert "\n" not in str(refused.value)
+
+
+def test_the_script_says_in_one_line_that_it_touched_nothing(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"applications": []}))
+    # Nothing listens at this address: the config is refused first.
+    options = ["config.yaml", "--last-good", "last-good.yaml", "--address", "http://127.0.0.1:9"]
     done = subprocess.run(
-        [
-            sys.executable,
-            ROOT / "deployments/release.py",
-            config,
-            "--last-good",
-            "x",
-            "--address",
-            "http://127.0.0.1:9",
-        ],
+        [sys.executable, ROOT / "deployments" / "release.py", *options],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert said in done.stderr
-    assert "127.0.0.1" not in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "release.py: config.yaml: not a Serve config file with one application; nothing was touched\n"
