@@ -7,7 +7,7 @@ BIN := .venv/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-engine bench-gpu bench-load load clean
+.PHONY: help install run test check bench bench-engine bench-gpu bench-load bench-scaling load clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,8 +38,14 @@ bench-engine: .venv/installed-peers .venv-infinity/installed ## Measure the engi
 bench-gpu: .venv/installed-dev ## Measure the engine on a CUDA device
 	$(BIN)/python loadtest/bench_gpu.py
 
-bench-load: .venv/installed-dev ## Measure seconds and memory of loading a model
+bench-bench-scaling: .venv/installed-dev ## Measure how the service scales and what it survives (20 minutes)
+	$(BIN)/python loadtest/bench_scaling.py --report docs/benchmarks/scaling.json
+
+load: .venv/installed-dev ## Measure seconds and memory of loading a model
 	$(BIN)/python loadtest/bench_load.py
+
+bench-scaling: .venv/installed-dev ## Measure how the service scales and what it survives (20 minutes)
+	$(BIN)/python loadtest/bench_scaling.py --report docs/benchmarks/scaling.json
 
 load: .venv/installed-dev ## Load a server of its own and compare with targets.toml: SCENARIO=
 	$(BIN)/python loadtest/run.py $(SCENARIO)

@@ -124,6 +124,12 @@ class Eager(Caller):
     refusals = True
 
 
+class Steady(Caller):
+    """Asks twice a second, and expects an answer."""
+
+    wait_time = constant_throughput(2)
+
+
 class Bursty(Caller):
     """Asks without pause for five seconds of every twenty, all at once."""
 
@@ -133,7 +139,7 @@ class Bursty(Caller):
         return 0.0 if place < 5 else 20 - place
 
 
-KINDS = {kind.__name__: kind for kind in (Reranker, Small, Tiny, Giant, Heavy, Light, Eager, Bursty)}
+KINDS = {kind.__name__: kind for kind in (Reranker, Small, Tiny, Giant, Heavy, Light, Eager, Steady, Bursty)}
 for name, count in USERS.items():
     KINDS[name].fixed_count = count
 

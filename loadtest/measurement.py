@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Measurement:
     requests_per_s: float  # right answers only, as are the documents
     documents_per_s: float
     reasons: dict[str, int]  # how often each kind of failure happened
+    p95_by_second: list[tuple[int, float]]  # time.time() in whole seconds, and the answers' of that second
 
 
 @dataclass(slots=True)
@@ -31,10 +33,12 @@ class Tally:
     documents: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     refusals_ms: list[float] = field(default_factory=list)
+    by_second: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def add_answer(self, time_ms: float, documents: int) -> None:
         """Count a right answer."""
         self.times_ms.append(time_ms)
+        self.by_second[int(time.time())].append(time_ms)
         self.documents += documents
 
     def add_refusal(self, time_ms: float) -> None:
@@ -60,6 +64,7 @@ class Tally:
             requests_per_s=len(ordered) / seconds,
             documents_per_s=self.documents / seconds,
             reasons=dict(self.reasons.most_common()),
+            p95_by_second=[(second, percentile(sorted(times), 95) or 0.0) for second, times in self.by_second.items()],
         )
 
 

@@ -12,6 +12,7 @@ from serve_app.engine.sequences import Rows, Sequences
 
 # Of a score: the logits of a cross-encoder that is sure of itself.
 WIDEST_LOGIT = 8.0
+FULL_RATE, LEAST_STEP_TOKENS = 0.95, 512
 
 
 class SimulatedModel:
@@ -22,12 +23,17 @@ class SimulatedModel:
 
     steps_in_flight = 1
     device_name = "simulated"
-    step_tokens = 2_048
 
     def __init__(
         self, simulation: Simulation, *, cross_encoder: bool, sleep: Callable[[float], object] = time.sleep
     ) -> None:
         self._simulation, self._cross_encoder, self._sleep = simulation, cross_encoder, sleep
+
+    @property
+    def step_tokens(self) -> int:
+        """See scheduler.Device: the smallest step at 95 % of the device's rate."""
+        simulation = self._simulation
+        return max(round(FULL_RATE / (1 - FULL_RATE) * simulation.step_s * simulation.tokens_per_s), LEAST_STEP_TOKENS)
 
     def start(self, sequences: Sequences) -> Callable[[], Rows]:
         """See scheduler.Device. Rows: a logit, or a vector of length 1."""

@@ -20,6 +20,7 @@ REACHED = Measurement(
     requests_per_s=2.0,
     documents_per_s=50.0,
     reasons={},
+    p95_by_second=[],
 )
 STEADY = """
 [steady]
