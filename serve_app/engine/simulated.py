@@ -12,7 +12,7 @@ from serve_app.engine.sequences import Rows, Sequences
 
 # Of a score: the logits of a cross-encoder that is sure of itself.
 WIDEST_LOGIT = 8.0
-FULL_RATE, LEAST_STEP_TOKENS = 0.95, 512
+FULL_RATE, LEAST_STEP_TOKENS = 0.93, 512
 
 
 class SimulatedModel:
@@ -31,7 +31,7 @@ class SimulatedModel:
 
     @property
     def step_tokens(self) -> int:
-        """See scheduler.Device: the smallest step at 95 % of the device's rate."""
+        """See scheduler.Device: the smallest step at 93 % of the device's rate."""
         simulation = self._simulation
         return max(round(FULL_RATE / (1 - FULL_RATE) * simulation.step_s * simulation.tokens_per_s), LEAST_STEP_TOKENS)
 
