@@ -32,6 +32,8 @@ from workload import large_request, read_corpus
 
 from serve_app.settings import EMBEDDED_MODEL as MODEL
 
+BEGIN, END = "<!-- written by make bench-scaling -->", "<!-- end -->"
+VERDICTS = {None: "", True: "met", False: "**missed**"}
 REPORTS = Path(__file__).parent / "reports" / "scaling"
 TENFOLD = 130  # eager users on four replicas
 STEP_USERS, WORTH = 17, 8  # users that keep a rate, and replicas that it takes
@@ -274,11 +276,24 @@ def show(found: dict[str, list[Line]], console: Console) -> None:
     console.print(table)
 
 
+def fill_in(page: str, found: dict[str, list[dict[str, Any]]]) -> str:
+    """A page with the lines of all parts between its marks."""
+    rows = [
+        f"| {line['name']} | {line['measured']} | {line['goal']} | {VERDICTS[line['met']]} |"
+        for lines in found.values()
+        for line in lines
+    ]
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return "\n".join([before + BEGIN, "| | measured | goal | |", "| --- | --- | --- | --- |", *rows, END + after])
+
+
 def main() -> int:
     """Run what the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(prog="loadtest/bench_scaling.py", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("--only", choices=PARTS, action="append", help="a part to run; may be given again")
     parser.add_argument("--report", type=Path, help="JSON file that keeps what each part found last")
+    parser.add_argument("--page", type=Path, help="Markdown page in which the table of it is replaced")
     arguments = parser.parse_args()
     console = Console(highlight=False)
     report: Path = arguments.report or Path(tempfile.gettempdir()) / "rayrank-scaling.json"
@@ -295,6 +310,8 @@ def main() -> int:
         found[name] = [asdict(line) for line in ran[name]]
         ordered = {part: found[part] for part in PARTS if part in found}
         report.write_text(json.dumps(ordered, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        if arguments.page:
+            arguments.page.write_text(fill_in(arguments.page.read_text("utf-8"), ordered), "utf-8")
     complete = len(ran) == len(arguments.only or PARTS)
     return 0 if complete and all(line.met is not False for lines in ran.values() for line in lines) else 1
 
