@@ -26,6 +26,7 @@ ROUTER = "serve_app.serving.router:FewestTokensRouter"
 SCORER_POLICY = "serve_app.serving.autoscaling:ScorersByTokens"
 GATEWAY_POLICY = "serve_app.serving.autoscaling:GatewaysByCPU"
 METRICS_INTERVAL_S, LOOK_BACK_S = 0.5, 2.0
+GATEWAY_UPSCALE_S, GATEWAY_DOWNSCALE_S = 2.0, 120.0
 
 
 class SettingsError(UserError):
@@ -64,41 +65,41 @@ def build(settings: Settings) -> Application:
     return gateway.bind(cards, scorers, options)
 
 
-def _policy(function: str, **options: float) -> AutoscalingPolicy:
-    return AutoscalingPolicy(policy_function=function, policy_kwargs=options)  # type: ignore[no-untyped-call]
-
-
 def _gateways(settings: Settings) -> dict[str, Any]:
     if settings.max_gateways is None:
         return {"num_replicas": settings.gateways}
-    return {
-        "autoscaling_config": AutoscalingConfig(
+    return _autoscaled(
+        AutoscalingConfig(
             min_replicas=settings.gateways,
             max_replicas=settings.max_gateways,
-            policy=_policy(GATEWAY_POLICY, cores=1.0 + settings.tokenizer_threads),
-            metrics_interval_s=METRICS_INTERVAL_S,
-            look_back_period_s=LOOK_BACK_S,
-            upscale_delay_s=2.0,
-            downscale_delay_s=120.0,
-        )
-    }
+            upscale_delay_s=GATEWAY_UPSCALE_S,
+            downscale_delay_s=GATEWAY_DOWNSCALE_S,
+        ),
+        GATEWAY_POLICY,
+        cores=1.0 + settings.tokenizer_threads,
+    )
 
 
 def _replicas(model: ModelSettings) -> dict[str, Any]:
     if model.max_replicas is None:
         return {"num_replicas": model.replicas}
-    return {
-        "autoscaling_config": AutoscalingConfig(
+    return _autoscaled(
+        AutoscalingConfig(
             min_replicas=model.min_replicas,
             max_replicas=model.max_replicas,
-            policy=_policy(SCORER_POLICY, target_backlog_s=model.target_backlog_s),
-            metrics_interval_s=METRICS_INTERVAL_S,
-            look_back_period_s=LOOK_BACK_S,
             upscale_delay_s=model.upscale_delay_s,
             downscale_delay_s=model.downscale_delay_s,
             downscale_to_zero_delay_s=model.idle_s,
-        )
-    }
+        ),
+        SCORER_POLICY,
+        target_backlog_s=model.target_backlog_s,
+    )
+
+
+def _autoscaled(bounds: AutoscalingConfig, policy: str, **options: float) -> dict[str, Any]:
+    policy_config = AutoscalingPolicy(policy_function=policy, policy_kwargs=options)  # type: ignore[no-untyped-call]
+    metrics = {"metrics_interval_s": METRICS_INTERVAL_S, "look_back_period_s": LOOK_BACK_S}
+    return {"autoscaling_config": bounds.model_copy(update={"policy": policy_config} | metrics)}
 
 
 def _scorer(card: Card, model: ModelSettings, settings: Settings) -> Application:

@@ -64,7 +64,11 @@ def running_head(cpus: int) -> Iterator[Head]:
             *(f"{option}={port}" for option, port in zip(PORT_OPTIONS, ports, strict=True)),
         ],
         cwd=ROOT,
-        env=inherited | environment(Ingress.HAPROXY, folder) | client,
+        # HAProxy must have time to learn that a gateway goes; Serve's default is 30 s.
+        env=inherited
+        | environment(Ingress.HAPROXY, folder)
+        | {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5"}
+        | client,
         stdin=subprocess.DEVNULL,
         stdout=(folder / "output").open("w"),
         stderr=subprocess.STDOUT,
