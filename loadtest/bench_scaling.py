@@ -129,7 +129,7 @@ def tenants() -> Iterator[Line]:
 
 def wake() -> Iterator[Line]:
     """A model without replicas."""
-    sleeping = {"min_replicas": 0, "max_replicas": 1, "idle_s": 3}
+    sleeping = {"min_replicas": 0, "max_replicas": 1, "idle_s": 12}
     ask = {"model": MODEL, "query": "a", "documents": ["b"]}
     with serving(Deployment(model=sleeping)) as served, httpx.Client(base_url=served.url, timeout=90) as client:
         began = time.perf_counter()

@@ -10,7 +10,8 @@ from serve_app.api.errors import APIError
 from serve_app.api.service import ModelStatus
 from serve_app.api.terms import Terms
 
-FIRST_START_S = 30.0  # what a start is taken to need before one was seen
+FIRST_START_S = 20.0  # what a start is taken to need before one was seen
+MARGIN = 1.5  # starts differ, and who comes too early is refused again
 FAILURE_KNOWN_S = 2.0
 
 
@@ -63,7 +64,9 @@ class Availability:
         if self._asking:
             await asyncio.shield(self._asking)
         if self._failure and not self._running():
-            raise APIError("unavailable", f"the model has failed: {self._failure}", retry_after_s=self._last_start_s)
+            raise APIError(
+                "unavailable", f"the model has failed: {self._failure}", retry_after_s=MARGIN * self._last_start_s
+            )
         if self._wake is None:
             return
         waking = self._start()
@@ -71,7 +74,7 @@ class Availability:
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(waking), terms.wait_s)
         if not self._running():
-            wait = math.ceil(max(self._last_start_s - (self._clock() - self._waking_since), 1.0))
+            wait = math.ceil(max(MARGIN * self._last_start_s - (self._clock() - self._waking_since), 1.0))
             hint = f'"Prefer: wait={wait}" holds the request until then'
             raise APIError("model_cold", f"the model is starting; ask again in {wait} s ({hint})", retry_after_s=wait)
 

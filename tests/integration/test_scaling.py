@@ -26,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, served_model: TinyModel) ->
     shutil.copytree(locate(resolve(EMBEDDED_MODEL, load_catalog()).source), broken)
     with (broken / "model.safetensors").open("r+b") as weights:
         weights.truncate(100_000)
-    sleeping = {"name": EMBEDDED_MODEL, "min_replicas": 0, "max_replicas": 2, "idle_s": 3, "downscale_delay_s": 3}
+    sleeping = {"name": EMBEDDED_MODEL, "min_replicas": 0, "max_replicas": 2, "idle_s": 12, "downscale_delay_s": 3}
     models: list[dict[str, Any]] = [
         {"name": str(served_model.directory), "min_replicas": 1, "max_replicas": 2, "target_backlog_s": 0.05},
         sleeping,

@@ -4,7 +4,7 @@ import pytest
 
 from serve_app.api.errors import APIError
 from serve_app.api.terms import Terms
-from serve_app.serving.availability import FIRST_START_S, Availability
+from serve_app.serving.availability import FIRST_START_S, MARGIN, Availability
 from tests.engine.device import Clock
 
 AT_ONCE, PATIENT = Terms(timeout_s=5), Terms(timeout_s=5, wait_s=5)
@@ -46,10 +46,10 @@ async def test_a_request_that_does_not_wait_wakes_the_model_and_is_told_when_to_
     model = SleepingModel()
     assert model.availability.status == "cold"
     error = await model.refused()
-    assert (error.code, error.retry_after_s) == ("model_cold", FIRST_START_S)
+    assert (error.code, error.retry_after_s) == ("model_cold", MARGIN * FIRST_START_S)
     assert model.availability.status == "loading"
     model.clock.now = 10.0
-    assert (await model.refused()).retry_after_s == FIRST_START_S - 10
+    assert (await model.refused()).retry_after_s == MARGIN * FIRST_START_S - 10
     assert model.wakes == 1
     await model.start_after(1)
     await model.availability.require(AT_ONCE)
@@ -73,9 +73,9 @@ async def test_a_request_waits_no_longer_than_it_prefers() -> None:
 async def test_the_time_to_come_again_is_learnt_from_the_last_start() -> None:
     model = SleepingModel()
     await model.refused()
-    await model.start_after(7)
+    await model.start_after(8)
     model.replicas = 0
-    assert (await model.refused()).retry_after_s == 7
+    assert (await model.refused()).retry_after_s == 12
     model.clock.now += 100  # later than expected: soon, but not at once
     assert (await model.refused()).retry_after_s == 1
 
