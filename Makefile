@@ -38,10 +38,7 @@ bench-engine: .venv/installed-peers .venv-infinity/installed ## Measure the engi
 bench-gpu: .venv/installed-dev ## Measure the engine on a CUDA device
 	$(BIN)/python loadtest/bench_gpu.py
 
-bench-bench-scaling: .venv/installed-dev ## Measure how the service scales and what it survives (20 minutes)
-	$(BIN)/python loadtest/bench_scaling.py --report docs/benchmarks/scaling.json --page docs/scaling.md
-
-load: .venv/installed-dev ## Measure seconds and memory of loading a model
+bench-load: .venv/installed-dev ## Measure seconds and memory of loading a model
 	$(BIN)/python loadtest/bench_load.py
 
 bench-scaling: .venv/installed-dev ## Measure how the service scales and what it survives (20 minutes)
