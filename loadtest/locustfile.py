@@ -125,9 +125,9 @@ class Eager(Caller):
 
 
 class Steady(Caller):
-    """Asks twice a second, and expects an answer."""
+    """Asks once a second, and expects an answer."""
 
-    wait_time = constant_throughput(2)
+    wait_time = constant_throughput(1)
 
 
 class Bursty(Caller):

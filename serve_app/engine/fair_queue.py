@@ -3,7 +3,8 @@
 Start-time fair queueing (Goyal, Vin, Cheng, 1996) with turns of several sequences: whoever has had the fewest tokens is
 next. Deficit round-robin gives the same shares, but one that comes and goes must lose there what it has not used, or it
 gains a turn each time. A tenant that has been away may take a burst before the others go on, so that a request of some
-steps need not alternate with those of tenants that always wait.
+steps need not alternate with those of tenants that always wait. Nor does its step take the whole time of one: what
+others have waiting fills it up to half.
 """
 
 from dataclasses import dataclass, field
@@ -76,10 +77,11 @@ class FairQueue:
         now: as deadlines are given.
         """
         parts: list[Part] = []
-        room = budget
-        while room > 0 and (work := self._next(now)):
+        room, hurried = budget, False
+        while (work := self._next(now)) and (open_room := room - self._kept_free(budget, hurried=hurried)) > 0:
+            hurried = hurried or self._in_burst()
             # A sequence is not cut: the last of a turn may go over it, which counts for the next.
-            taken = work.start(min(room, max(self._turn(), work.longest_waiting)))
+            taken = work.start(min(open_room, max(self._turn(), work.longest_waiting)))
             if not taken.size:
                 if parts or not alone:
                     break
@@ -91,6 +93,14 @@ class FairQueue:
             flow.had += tokens
             heapreplace(self._order, flow.place)
         return parts
+
+    def _in_burst(self) -> bool:
+        """Whether the first has had less than those that always wait."""
+        return self._order[0][0] < self._level
+
+    def _kept_free(self, budget: int, *, hurried: bool) -> int:
+        """Tokens of a step that the first does not get. hurried: the step has work of a tenant in its burst."""
+        return budget // 2 if hurried and not self._in_burst() else 0
 
     @property
     def _earliest(self) -> int:

@@ -34,7 +34,7 @@ class Shard:
 
 def shard_count(
     total_tokens: int,
-    backlogs: Sequence[int],
+    backlogs: Sequence[float],
     *,
     call_tokens: float = 0.0,
     min_shard_tokens: int,
@@ -42,9 +42,9 @@ def shard_count(
 ) -> int:
     """How many shards a request is cut into: as many as have it done soonest.
 
-    backlogs: tokens that are out at each replica. call_tokens: what a call costs, in tokens that a replica scores in
-    that time; the calls of a request leave one after the other. No shard is below the minimum, nor on average over the
-    maximum (which bounds a message's size and how long one request holds a replica).
+    backlogs: tokens that each replica scores before them. call_tokens: what a call costs, in tokens that a replica
+    scores in that time; the calls of a request leave one after the other. No shard is below the minimum, nor on average
+    over the maximum (which bounds a message's size and how long one request holds a replica).
     """
     worth = min(total_tokens // min_shard_tokens, len(backlogs))
     needed = max(-(-total_tokens // max_shard_tokens), 1)

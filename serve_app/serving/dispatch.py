@@ -1,6 +1,7 @@
 """Shards to replicas and scores back. Plain asyncio: what a replica is, the caller says."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -100,10 +101,11 @@ class Dispatcher:
         return len(self.replicas.backlogs())
 
     @asynccontextmanager
-    async def request(self, deadline: float, caller: Caller) -> AsyncIterator["Spread"]:
+    async def request(self, deadline: float, caller: Caller, wait_s: float = math.inf) -> AsyncIterator["Spread"]:
         """One request, whose passages are added inside; all of them are scored at the end.
 
-        deadline: on the event loop's clock. A shard whose replica died is sent again. A failure of one shard, the
+        deadline: on the event loop's clock. wait_s: until it has its turn, which may be soon though replicas have much
+        to do for others. A shard whose replica died is sent again. A failure of one shard, the
         deadline and a cancelled call cancel every shard that is out, and what runs inside.
         Raises APIError: deadline_exceeded, overloaded, unavailable, internal.
         """
@@ -111,7 +113,7 @@ class Dispatcher:
             raise _out_of_time()
         try:
             async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as tasks:
-                yield Spread(self, tasks, deadline, caller)
+                yield Spread(self, tasks, deadline, caller, wait_s)
         except TimeoutError:
             raise _out_of_time() from None
         except ExceptionGroup as failures:
@@ -122,9 +124,11 @@ class Dispatcher:
 class Spread:
     """One request's passages over the replicas."""
 
-    def __init__(self, dispatcher: Dispatcher, tasks: asyncio.TaskGroup, deadline: float, caller: Caller) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, tasks: asyncio.TaskGroup, deadline: float, caller: Caller, wait_s: float
+    ) -> None:
         self._replicas, self._limits, self._pace = dispatcher.replicas, dispatcher.limits, dispatcher.pace
-        self._tasks, self._deadline, self._caller = tasks, deadline, caller
+        self._tasks, self._deadline, self._caller, self._wait_s = tasks, deadline, caller, wait_s
         self._waves: list[Scores] = []
         self._out = 0
         self._landed = asyncio.Condition()
@@ -142,7 +146,7 @@ class Spread:
         tokens = passages.total_tokens
         count = shard_count(
             tokens,
-            self._replicas.backlogs(),
+            self._backlogs(),
             call_tokens=self._pace.call_tokens,
             min_shard_tokens=self._limits.min_shard_tokens,
             max_shard_tokens=self._limits.max_shard_tokens,
@@ -151,6 +155,12 @@ class Spread:
         self._waves.append(scores)
         for shard, indices in cut_shards(passages, count):
             self._tasks.create_task(self._fill(scores, indices, shard, request_tokens or tokens))
+
+    def _backlogs(self) -> list[float]:
+        """Tokens that each replica that runs scores before this request's."""
+        rate = self._pace.tokens_per_s
+        ahead = self._wait_s * rate if rate else math.inf
+        return [min(backlog, ahead) for backlog in self._replicas.backlogs()]
 
     async def _fill(self, scores: Scores, indices: NDArray[np.intp], shard: Shard, request_tokens: int) -> None:
         async with self._landed:

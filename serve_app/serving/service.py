@@ -27,9 +27,10 @@ from serve_app.serving.availability import Availability
 from serve_app.serving.dispatch import Dispatcher
 
 THROUGHPUT_WINDOW_S = 300.0
-# About 50 ms of a core: a large request gives way to small ones in between, goes to the replicas in waves, and ends
-# when its time does.
-TOKENIZED_AT_ONCE = 100_000
+# A large request goes to the replicas in waves of so much, about 50 ms of a core …
+WAVE_CHARACTERS = 100_000
+# … and gives way to small ones, which wait for the same threads, after so much.
+BITE_CHARACTERS = 20_000
 CHARACTERS_PER_TOKEN = 4  # of English text, for what has not been tokenised yet
 
 
@@ -186,14 +187,17 @@ class Reranker:
         try:
             await model.availability.require(terms)
             deadline = asyncio.get_running_loop().time() + terms.timeout_s
-            with self._in_line(model, request, terms):
-                return await self._rank(model, request, terms, deadline)
+            with self._in_line(model, request, terms) as wait_s:
+                return await self._rank(model, request, terms, deadline, wait_s)
         finally:
             self._requests -= 1
 
     @contextmanager
-    def _in_line(self, model: ServedModel, request: RerankRequest, terms: Terms) -> Iterator[None]:
-        """Count a request while it is in work. Raises APIError overloaded where it would have to wait for long."""
+    def _in_line(self, model: ServedModel, request: RerankRequest, terms: Terms) -> Iterator[float]:
+        """Count a request while it is in work. Gives the seconds until it has its turn.
+
+        Raises APIError overloaded where these are too many.
+        """
         characters = len(request.query) + sum(len(document.text) for document in request.documents)
         tokens = characters // CHARACTERS_PER_TOKEN
         rate = model.dispatcher.pace.tokens_per_s * max(model.dispatcher.running, 1)
@@ -206,18 +210,20 @@ class Reranker:
         in_work = RequestInWork(rank, tokens)
         model.backlog.add(tenant, in_work)
         try:
-            yield
+            yield wait_s
         finally:
             model.backlog.discard(tenant, in_work)
 
-    async def _rank(self, model: ServedModel, request: RerankRequest, terms: Terms, deadline: float) -> Ranking:
+    async def _rank(
+        self, model: ServedModel, request: RerankRequest, terms: Terms, deadline: float, wait_s: float
+    ) -> Ranking:
         # A text that comes twice is scored once.
         places: dict[str, int] = {}
         place_of = [places.setdefault(document.text, len(places)) for document in request.documents]
         tokens = 0
         documents: list[NDArray[np.int32]] = []
         try:
-            async with model.dispatcher.request(deadline, terms.caller) as spread:
+            async with model.dispatcher.request(deadline, terms.caller, wait_s) as spread:
                 async for passages in self._read(model, request, list(places)):
                     # A query of its own comes with each part again.
                     tokens += passages.total_tokens - (passages.query_tokens if documents else 0)
@@ -246,8 +252,12 @@ class Reranker:
         loop = asyncio.get_running_loop()
         query: TokenIds | None = None
         read = 0
-        for part in slices([request.query, *texts], TOKENIZED_AT_ONCE):
-            token_ids = await loop.run_in_executor(self._threads, model.tokenizer.encode, part)
+        for wave in slices([request.query, *texts], WAVE_CHARACTERS):
+            token_ids = [
+                ids
+                for bite in slices(wave, BITE_CHARACTERS)
+                for ids in await loop.run_in_executor(self._threads, model.tokenizer.encode, bite)
+            ]
             if query is None:
                 whole = token_ids.pop(0)
                 query = cut_query(whole, model.form, max_tokens=request.max_query_tokens, truncate=request.truncate)

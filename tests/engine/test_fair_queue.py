@@ -122,6 +122,20 @@ def test_a_tenant_gains_no_turns_by_going_and_coming_back(visits: list[tuple[lis
         assert had["fickle"] - had["steady"] <= BURST + QUANTUM + LONGEST
 
 
+def test_others_fill_the_step_of_who_asks_for_little_up_to_half() -> None:
+    queue, _ = filled({tenant: [[10] * 200] for tenant in "abc"})
+    for _ in range(20):
+        queue.take(STEP, 0.0)
+    light, other = work_of(10, caller=Caller("light")), work_of(10, caller=Caller("other"))
+    queue.push(light)
+    assert [work.tokens_of(indices) for work, indices in queue.take(STEP, 0.0)] == [10, 10]
+    queue.push(other)
+    queue.push(late := work_of(10, 10, 10, 10, 10, caller=Caller("light")))
+    found = [(work, work.tokens_of(indices)) for work, indices in queue.take(STEP, 0.0)]
+    assert dict(found) == {other: 10, late: 40}
+    assert sum(work.tokens_of(indices) for work, indices in queue.take(STEP, 0.0)) == STEP // 2 // 10 * 10
+
+
 def test_what_nobody_waits_for_is_never_taken() -> None:
     queue = FairQueue(QUANTUM)
     cancelled, late, wanted = work_of(1), work_of(2, deadline=5.0), work_of(3)

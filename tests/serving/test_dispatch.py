@@ -1,4 +1,5 @@
 import asyncio
+import math
 
 import numpy as np
 import pytest
@@ -182,3 +183,19 @@ async def test_shards_grow_as_calls_prove_dear() -> None:
     replicas.sent.clear()
     await score(dispatcher, 64)
     assert len(replicas.sent) == 2
+
+
+@pytest.mark.parametrize(("wait_s", "shards"), [(math.inf, 1), (0.0, 4)])
+async def test_what_replicas_have_to_do_for_others_does_not_keep_a_request_whose_turn_it_is_together(
+    wait_s: float, shards: int
+) -> None:
+    class Busy(Replicas):
+        def backlogs(self) -> list[int]:
+            return [10_000, 20_000, 30_000, 40_000]
+
+    replicas = Busy()
+    dispatcher = Dispatcher(replicas, ShardLimits(10, 10_000, 2))
+    dispatcher.pace.learn(call_s=0.0, tokens_per_s=10_000)
+    async with dispatcher.request(asyncio.get_running_loop().time() + 5, ANYONE, wait_s) as spread:
+        spread.add(passages(8))
+    assert len(replicas.sent) == shards
