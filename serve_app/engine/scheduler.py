@@ -145,7 +145,7 @@ class Scheduler:
         # When it would be done if it had the device alone.
         rank = now + (request_tokens or arriving) / rate if rate else now
         self._require_room(arriving, caller.tenant, rank)
-        work = Work(sequences, deadline, caller, rank, asyncio.get_running_loop().create_future())
+        work = Work(sequences, deadline, caller, rank, asyncio.get_running_loop().create_future(), arrived=now)
         if not len(sequences):
             work.result.set_result(np.empty((0, 1), dtype=np.float32))
             return work
@@ -194,6 +194,8 @@ class Scheduler:
                     await self._arrival.wait()
                 tokens = _tokens(parts)
                 for work, _ in parts:
+                    if work.began is None:
+                        work.began = self._clock()
                     if not work.waits:
                         self._backlog.discard(work.caller.tenant, work)
                 self._waiting_tokens -= tokens

@@ -35,15 +35,20 @@ def input_format(tokenizer: Tokenizer, config: EncoderConfig) -> InputFormat:
 def shard_sequences(shard: Shard) -> Sequences:
     """What the model reads for a shard: one sequence a passage; before them the query's own, if it has one."""
     if shard.query is None:
-        return Sequences.wrap(shard.prefix, shard.token_ids, shard.lengths, shard.suffix, pair=True)
+        return Sequences.wrap(shard.prefix, shard.token_ids, shard.lengths, shard.suffix, pair=shard.pair)
     token_ids = np.concatenate([shard.query, shard.token_ids])
     lengths = np.concatenate([np.array([shard.query.size], dtype=np.int32), shard.lengths])
     return Sequences.wrap(shard.prefix, token_ids, lengths, shard.suffix, pair=False)
 
 
-def shard_scores(shard: Shard, rows: Rows) -> NDArray[np.float32]:
-    """A score for each passage of the shard, from the rows of its sequences: float32 (passages,)."""
-    return rows[:, 0] if shard.query is None else cosines(rows)
+def shard_results(shard: Shard, rows: Rows) -> NDArray[np.float32]:
+    """What was asked of the shard's passages, from the rows of its sequences.
+
+    Logits of pairs, or cosines with the query: float32 (passages,). Vectors of texts without one: (passages, width).
+    """
+    if shard.pair:
+        return rows[:, 0]
+    return rows if shard.query is None else cosines(rows)
 
 
 def cosines(vectors: Rows) -> Rows:

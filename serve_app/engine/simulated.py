@@ -18,16 +18,14 @@ FULL_RATE, LEAST_STEP_TOKENS = 0.93, 512
 class SimulatedModel:
     """A model in name: a step takes its time, and a score is a function of the sequence's tokens alone.
 
-    sleep: takes seconds.
+    width: of a row; 1 for a cross-encoder. sleep: takes seconds.
     """
 
     steps_in_flight = 1
     device_name = "simulated"
 
-    def __init__(
-        self, simulation: Simulation, *, cross_encoder: bool, sleep: Callable[[float], object] = time.sleep
-    ) -> None:
-        self._simulation, self._cross_encoder, self._sleep = simulation, cross_encoder, sleep
+    def __init__(self, simulation: Simulation, *, width: int, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._simulation, self._width, self._sleep = simulation, width, sleep
 
     @property
     def step_tokens(self) -> int:
@@ -42,11 +40,12 @@ class SimulatedModel:
         ends = np.cumsum(sequences.lengths)[:-1]
         parts = (_part_of_1(token_ids) for token_ids in np.split(sequences.token_ids, ends))
         places = np.fromiter(parts, dtype=np.float32, count=len(sequences))
-        if self._cross_encoder:
+        if self._width == 1:
             rows = (2 * places[:, None] - 1) * np.float32(WIDEST_LOGIT)
         else:
             angles = places * np.float32(np.pi)
-            rows = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+            rows = np.zeros((len(sequences), self._width), dtype=np.float32)
+            rows[:, 0], rows[:, 1] = np.cos(angles), np.sin(angles)
         return lambda: rows
 
 

@@ -10,6 +10,7 @@ from tokenizers import decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram
 
 from serve_app.engine.files import ModelError
+from serve_app.ranking.request import Span, Token
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
 SENTENCEPIECE_SPECIAL = 3
@@ -61,6 +62,23 @@ class Tokenizer:
         """Token ids of each text, int32, without special tokens, not truncated."""
         encodings = self._rust.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+    def spans(self, texts: list[str]) -> list[list[Span]]:
+        """Where each token of `encode` comes from in its text."""
+        encodings = self._rust.encode_batch(texts, add_special_tokens=False)
+        return [[Span(start, end) for start, end in encoding.offsets] for encoding in encodings]
+
+    def tokens(self, texts: list[str], *, special: bool) -> list[list[Token]]:
+        """All that is known of each text's tokens, not truncated. special: with those of the model's template."""
+        return [
+            [
+                Token(token_id, text, bool(mask), None if mask else Span(*offsets))
+                for token_id, text, mask, offsets in zip(
+                    encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True
+                )
+            ]
+            for encoding in self._rust.encode_batch(texts, add_special_tokens=special)
+        ]
 
 
 def _from_sentencepiece(path: Path) -> RustTokenizer:

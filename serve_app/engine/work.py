@@ -23,7 +23,8 @@ class Work:
     """Sequences that are answered together, with a row each.
 
     deadline: on the scheduler's clock, seconds. rank: decides among works of one tenant, lowest first.
-    result: float32 (sequences, width), in the order given; cancel it and what has not started is dropped.
+    result: float32 (sequences, width), in the order given; cancel it and what has not started is dropped. arrived,
+    began: when it was queued, and when a step first took some of it, on the scheduler's clock.
     """
 
     sequences: Sequences
@@ -31,6 +32,8 @@ class Work:
     caller: Caller
     rank: float
     result: asyncio.Future[Rows]
+    arrived: float = 0.0
+    began: float | None = None
     started: int = 0  # how many of `_order` went into steps
     settled: int = 0
     rows: Rows | None = None
@@ -41,6 +44,11 @@ class Work:
         lengths = self.sequences.lengths
         self._order = np.argsort(-lengths, kind="stable")
         self._ends = np.concatenate([[0], np.cumsum(lengths[self._order], dtype=np.int64)])
+
+    @property
+    def queue_s(self) -> float:
+        """Seconds until a step first took some of it; 0 where none has."""
+        return 0.0 if self.began is None else self.began - self.arrived
 
     @property
     def waiting_tokens(self) -> int:

@@ -17,6 +17,17 @@ def best_passages(scores: Scores, documents: NDArray[np.int32], count: int) -> S
     return best
 
 
+def winning_passages(scores: Scores, documents: NDArray[np.int32], best: Scores) -> NDArray[np.intp]:
+    """Index of the passage that gave each document its score, the first of equals: (documents,).
+
+    scores, documents: as in best_passages. best: what that gave; every document has a passage.
+    """
+    winners = np.empty(best.size, dtype=np.intp)
+    winning = np.flatnonzero(scores == best[documents])
+    winners[documents[winning[::-1]]] = winning[::-1]  # what is written last stays
+    return winners
+
+
 def sigmoid(logits: Scores) -> Scores:
     """Logits as values from 0 to 1, float32; exact to float32's last digit, without overflow."""
     wide = logits.astype(np.float64)

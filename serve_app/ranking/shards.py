@@ -14,12 +14,13 @@ from serve_app.ranking.passages import Passages, TokenIds
 class Shard:
     """Some passages of one request, as they travel to a replica.
 
-    prefix, suffix, query: as in Passages; a query of its own is scored in every shard, so that shards stand alone.
+    prefix, suffix, pair, query: as in Passages; every shard scores a query of its own, so that it stands alone.
     token_ids: int32 (tokens,), the passages end to end. lengths: int32 (passages,), tokens of each.
     """
 
     prefix: TokenIds
     suffix: TokenIds
+    pair: bool
     query: TokenIds | None
     token_ids: TokenIds
     lengths: NDArray[np.int32]
@@ -81,6 +82,7 @@ def cut_shards(passages: Passages, count: int) -> list[tuple[Shard, NDArray[np.i
             Shard(
                 prefix=passages.prefix,
                 suffix=passages.suffix,
+                pair=passages.pair,
                 query=passages.query,
                 token_ids=np.concatenate([passages.token_ids[index] for index in indices]),
                 lengths=np.fromiter((passages.token_ids[index].size for index in indices), dtype=np.int32),

@@ -4,7 +4,7 @@ import numpy as np
 
 from serve_app.engine.model import Model
 from serve_app.engine.options import EngineOptions
-from serve_app.engine.scoring import input_format, shard_scores, shard_sequences
+from serve_app.engine.scoring import input_format, shard_results, shard_sequences
 from serve_app.engine.sequences import Sequences
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.ranking.passages import InputFormat, cut_passages, cut_query
@@ -23,7 +23,7 @@ class Engine:
         passages = cut_passages(cut_query(encoded, self.form), rest, self.form)
         scores = np.empty(len(documents), dtype=np.float32)
         for shard, indices in cut_shards(passages, shards):
-            scores[indices] = shard_scores(shard, self.model(shard_sequences(shard)))
+            scores[indices] = shard_results(shard, self.model(shard_sequences(shard)))
         return scores
 
     def vector(self, text: str) -> np.ndarray:

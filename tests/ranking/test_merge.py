@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.ranking.merge import best_first, best_passages, sigmoid, unit_cosine
+from serve_app.ranking.merge import best_first, best_passages, sigmoid, unit_cosine, winning_passages
 
 logits = st.floats(-100, 100, width=32)
 # Few values, so that ties are common.
@@ -46,3 +46,14 @@ def test_relevance_is_the_logistic_function_without_overflow() -> None:
 def test_a_cosine_that_rounding_pushed_out_still_gives_0_to_1(cosine: float) -> None:
     (found,) = unit_cosine(np.array([cosine], dtype=np.float32))
     assert found == (cosine > 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from([-1.0, 0.0, 0.5, 2.0])), min_size=1))
+def test_the_winning_passage_is_the_first_with_the_documents_score(passages: list[tuple[int, float]]) -> None:
+    numbered = {document: place for place, document in enumerate(sorted({document for document, _ in passages}))}
+    documents = np.array([numbered[document] for document, _ in passages], dtype=np.int32)
+    scores = np.array([score for _, score in passages], dtype=np.float32)
+    best = best_passages(scores, documents, len(numbered))
+    for document, winner in enumerate(winning_passages(scores, documents, best)):
+        own = [place for place in range(len(passages)) if documents[place] == document]
+        assert winner == max(own, key=lambda place: (scores[place], -place))
