@@ -120,6 +120,13 @@ class Settings(BaseSettings):
     tokenizer_threads: Annotated[Positive, Field(description="Threads of a gateway that turn text into tokens.")] = 1
     max_body_bytes: Annotated[Positive, Field(description="Larger bodies are refused with 413.")] = 32 * 2**20
     max_documents: Annotated[Positive, Field(description="Documents in one request.")] = 10_000
+    max_passages: Annotated[
+        Positive, Field(description="Passages of one request's documents, as `max_chunks_per_doc` cuts them.")
+    ] = 10_000
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Field(description='Web pages that may ask from a browser, such as ["https://example.org"], or ["*"].'),
+    ] = ()
     max_concurrent_requests: Annotated[
         Positive, Field(description="Requests in work at one gateway; more are refused with 429.")
     ] = 512

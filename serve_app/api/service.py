@@ -6,7 +6,15 @@ from decimal import Decimal
 from typing import Literal, Protocol
 
 from serve_app.api.terms import Terms
-from serve_app.ranking.request import Ranking, RerankRequest
+from serve_app.ranking.request import (
+    Embeddings,
+    EmbedRequest,
+    PairScores,
+    Ranking,
+    RerankRequest,
+    ScoreRequest,
+    Token,
+)
 
 ModelStatus = Literal["ready", "cold", "loading", "failed"]
 
@@ -17,7 +25,7 @@ class ModelInfo:
 
     created: seconds since 1970, when this server began to serve it. documents_per_s: measured over the last minutes,
     None when none were scored. price_usd: of 1,000 documents. failure: why it cannot be asked, when status is failed.
-    replicas: how many run.
+    replicas: how many run. embeds: whether it also gives vectors; tokens_price_usd: of a million tokens of these.
     """
 
     id: str
@@ -25,12 +33,14 @@ class ModelInfo:
     summary: str
     architecture: str
     task: Literal["rerank"]
+    embeds: bool
     context_length: int
     languages: Sequence[str]
     license: str
     parameters: int
     created: int
     price_usd: Decimal
+    tokens_price_usd: Decimal | None
     documents_per_s: float | None
     status: ModelStatus
     failure: str | None
@@ -39,13 +49,25 @@ class ModelInfo:
 
 
 class RankingService(Protocol):
-    """Ranks documents, and tells what it can rank them with."""
+    """Ranks, scores and embeds, and tells what it can do so with. A model of None is the default one.
+
+    Raises APIError: model_not_found, invalid_request, deadline_exceeded, overloaded, model_cold, unavailable, internal.
+    """
 
     async def rank(self, request: RerankRequest, terms: Terms) -> Ranking:
-        """The documents in order.
+        """The documents in order."""
+        ...
 
-        Raises APIError: model_not_found, invalid_request, deadline_exceeded, overloaded, model_cold, unavailable.
-        """
+    async def score(self, request: ScoreRequest, terms: Terms) -> PairScores:
+        """A score for each pair."""
+        ...
+
+    async def embed(self, request: EmbedRequest, terms: Terms) -> Embeddings:
+        """A vector for each text; invalid_request where the model has none."""
+        ...
+
+    async def tokenize(self, name: str | None, texts: list[str], *, special: bool) -> list[list[Token]]:
+        """The tokens of each text, whole. special: with those of the model's template around it."""
         ...
 
     def models(self) -> list[ModelInfo]:

@@ -33,10 +33,14 @@ class Source(_Strict):
 
 
 class Pricing(_Strict):
-    """What a request costs. usd: US dollars for 1,000 documents; "0" is free."""
+    """What a request costs, in US dollars; "0" is free.
+
+    usd: for 1,000 documents ranked. tokens_usd: for a million tokens embedded.
+    """
 
     unit: Literal["1k_documents"] = "1k_documents"
     usd: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)] = Decimal(0)
+    tokens_usd: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=3)] = Decimal(0)
 
 
 class Evaluation(_Strict):

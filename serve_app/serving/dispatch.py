@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from serve_app.api.errors import APIError
 from serve_app.ranking.caller import Caller
-from serve_app.ranking.merge import Scores
 from serve_app.ranking.passages import Passages
 from serve_app.ranking.shards import Shard, cut_shards, shard_count
 from serve_app.serving.pace import Pace
@@ -40,15 +39,17 @@ class ShardCall:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardScores:
+class ShardResults:
     """What a replica made of a shard.
 
-    scores: float32 (passages,). seconds: how long it had the shard. queued_tokens: at the replica now. tokens_per_s: of
-    its device; 0 where it does not know.
+    results: float32, as engine.scoring.shard_results gives them. seconds: how long it had the shard, queue_s: before
+    the device took the first of it. queued_tokens: at the replica now. tokens_per_s: of its device; 0 where it does not
+    know.
     """
 
-    scores: Scores
+    results: NDArray[np.float32]
     seconds: float
+    queue_s: float
     queued_tokens: int
     tokens_per_s: float
 
@@ -65,7 +66,7 @@ class ShardRefusal:
     retry_after_s: float | None = None
 
 
-ShardAnswer = ShardScores | ShardRefusal
+ShardAnswer = ShardResults | ShardRefusal
 
 
 class Replicas(Protocol):
@@ -121,22 +122,43 @@ class Dispatcher:
             raise failures.exceptions[0] from None
 
 
+@dataclass(slots=True)
+class Wave:
+    """Passages that were added together, and what is known of them: (count,) or (count, width) once something is."""
+
+    count: int
+    results: NDArray[np.float32] | None = None
+
+    def fill(self, indices: NDArray[np.intp], results: NDArray[np.float32]) -> None:
+        """Take the results of some of the passages."""
+        if self.results is None:
+            self.results = np.empty((self.count, *results.shape[1:]), dtype=np.float32)
+        self.results[indices] = results
+
+
 class Spread:
-    """One request's passages over the replicas."""
+    """One request's passages over the replicas.
+
+    queue_s: the longest that a shard has waited for its replica's device. began: when the first passages were added, on
+    the event loop's clock; None before.
+    """
 
     def __init__(
         self, dispatcher: Dispatcher, tasks: asyncio.TaskGroup, deadline: float, caller: Caller, wait_s: float
     ) -> None:
         self._replicas, self._limits, self._pace = dispatcher.replicas, dispatcher.limits, dispatcher.pace
         self._tasks, self._deadline, self._caller, self._wait_s = tasks, deadline, caller, wait_s
-        self._waves: list[Scores] = []
+        self._waves: list[Wave] = []
+        self.queue_s = 0.0
+        self.began: float | None = None
         self._out = 0
         self._landed = asyncio.Condition()
 
     @property
-    def scores(self) -> Scores:
-        """Of every passage in the order they were added: float32 (passages,); whole once the context has ended."""
-        return np.concatenate(self._waves) if self._waves else np.empty(0, dtype=np.float32)
+    def results(self) -> NDArray[np.float32]:
+        """Of every passage, in the order they were added: (passages,) or (passages, width). Whole once all is over."""
+        waves = [wave.results for wave in self._waves if wave.results is not None]
+        return np.concatenate(waves) if waves else np.empty(0, dtype=np.float32)
 
     def add(self, passages: Passages, request_tokens: int | None = None) -> None:
         """Have passages scored from now on, while more may be added.
@@ -151,10 +173,11 @@ class Spread:
             min_shard_tokens=self._limits.min_shard_tokens,
             max_shard_tokens=self._limits.max_shard_tokens,
         )
-        scores = np.empty(len(passages.token_ids), dtype=np.float32)
-        self._waves.append(scores)
+        wave = Wave(len(passages.token_ids))
+        self._waves.append(wave)
+        self.began = self.began or asyncio.get_running_loop().time()
         for shard, indices in cut_shards(passages, count):
-            self._tasks.create_task(self._fill(scores, indices, shard, request_tokens or tokens))
+            self._tasks.create_task(self._fill(wave, indices, shard, request_tokens or tokens))
 
     def _backlogs(self) -> list[float]:
         """Tokens that each replica that runs scores before this request's."""
@@ -162,12 +185,12 @@ class Spread:
         ahead = self._wait_s * rate if rate else math.inf
         return [min(backlog, ahead) for backlog in self._replicas.backlogs()]
 
-    async def _fill(self, scores: Scores, indices: NDArray[np.intp], shard: Shard, request_tokens: int) -> None:
+    async def _fill(self, wave: Wave, indices: NDArray[np.intp], shard: Shard, request_tokens: int) -> None:
         async with self._landed:
             await self._landed.wait_for(self._has_room)
             self._out += 1
         try:
-            scores[indices] = await self._score(shard, request_tokens)
+            wave.fill(indices, await self._score(shard, request_tokens))
         finally:
             self._out -= 1
             async with self._landed:
@@ -176,7 +199,7 @@ class Spread:
     def _has_room(self) -> bool:
         return self._out < max(len(self._replicas.backlogs()), 1) * self._limits.shards_in_flight
 
-    async def _score(self, shard: Shard, request_tokens: int) -> Scores:
+    async def _score(self, shard: Shard, request_tokens: int) -> NDArray[np.float32]:
         for attempt in range(SENDS):
             try:
                 answer = await self._send(shard, request_tokens)
@@ -188,9 +211,10 @@ class Spread:
             raise APIError("unavailable", "the model's replicas are restarting", retry_after_s=5)
         if isinstance(answer, ShardRefusal):
             raise APIError(answer.code, answer.message, retry_after_s=answer.retry_after_s)
-        if answer.scores.shape != shard.lengths.shape:
-            raise APIError("internal", f"{answer.scores.shape} scores came back for {shard.lengths.size} passages")
-        return answer.scores
+        if len(answer.results) != shard.lengths.size:
+            raise APIError("internal", f"{len(answer.results)} results came back for {shard.lengths.size} passages")
+        self.queue_s = max(self.queue_s, answer.queue_s)
+        return answer.results
 
     async def _send(self, shard: Shard, request_tokens: int) -> ShardAnswer:
         clock = asyncio.get_running_loop().time
@@ -204,7 +228,7 @@ class Spread:
                 raise
             # Cancelled at the other end: a replica that shuts down. TaskGroup would take it for our own wish.
             raise ReplicaLostError from None
-        if isinstance(answer, ShardScores):
+        if isinstance(answer, ShardResults):
             self._pace.learn(clock() - began - answer.seconds, answer.tokens_per_s)
         return answer
 

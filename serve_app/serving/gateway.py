@@ -20,11 +20,12 @@ from serve_app.engine.scoring import input_format
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.ranking.user_error import UserError
 from serve_app.serving.availability import Availability
-from serve_app.serving.dispatch import Dispatcher, ReplicaLostError, ShardAnswer, ShardCall, ShardLimits, ShardScores
+from serve_app.serving.dispatch import Dispatcher, ReplicaLostError, ShardAnswer, ShardCall, ShardLimits, ShardResults
 from serve_app.serving.failure import failure_of
 from serve_app.serving.outstanding import outstanding
 from serve_app.serving.scorer import Scorer
-from serve_app.serving.service import BrokenModel, Reranker, ServedModel
+from serve_app.serving.served import BrokenModel, ServedModel
+from serve_app.serving.service import Reranker
 
 log = logging.getLogger("rayrank.gateway")
 
@@ -40,6 +41,7 @@ class GatewayOptions:
     shards: ShardLimits
     tokenizer_threads: int
     max_concurrent_requests: int
+    max_passages: int
     max_queue_s: float
     sleeps: tuple[bool, ...]
 
@@ -61,6 +63,7 @@ class Gateway:
             models,
             tokenizer_threads=options.tokenizer_threads,
             max_concurrent_requests=options.max_concurrent_requests,
+            max_passages=options.max_passages,
             max_queue_s=options.max_queue_s,
         )
 
@@ -105,7 +108,7 @@ class ScorerReplicas:
             raise
         finally:
             holder = self._out.release(id(call.shard))
-        if isinstance(answer, ShardScores) and holder:
+        if isinstance(answer, ShardResults) and holder:
             self._out.report(holder, answer.queued_tokens)
         return answer
 
@@ -119,8 +122,8 @@ def _served(
 ) -> ServedModel | BrokenModel:
     try:
         directory = locate(card.source)
-        tokenizer = Tokenizer.load(directory)
-        form = input_format(tokenizer, read_config(directory))
+        tokenizer, config = Tokenizer.load(directory), read_config(directory)
+        form = input_format(tokenizer, config)
     except UserError as error:
         # The other models are served all the same.
         log.error("model failed", extra={"model": card.id, "error": str(error)})  # noqa: TRY400
@@ -136,4 +139,5 @@ def _served(
             wake=replicas.wake if sleeps else None,
             find_failure=lambda: failure_of(scorer.deployment_name),
         ),
+        width=None if form.reads_pairs else config.hidden,
     )

@@ -8,11 +8,12 @@ from serve_app.catalog.location import locate
 from serve_app.engine.model import Model
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.scheduler import Scheduler
-from serve_app.engine.scoring import input_format, shard_scores, shard_sequences
+from serve_app.engine.scoring import input_format, shard_results, shard_sequences
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.serving.availability import Availability
-from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardScores
-from serve_app.serving.service import Reranker, ServedModel
+from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardResults
+from serve_app.serving.served import ServedModel
+from serve_app.serving.service import Reranker
 
 STEP_TOKENS = 2_048
 SHARDS = ShardLimits(min_shard_tokens=STEP_TOKENS, max_shard_tokens=STEP_TOKENS, shards_in_flight=2)
@@ -33,17 +34,22 @@ class OneReplica:
         scheduler = self._scheduler
         began = scheduler.now()
         work = scheduler.admit(shard_sequences(call.shard), began + call.timeout_s, call.caller, call.request_tokens)
-        scores = shard_scores(call.shard, await work.result)
-        self._scored(scores.size)
-        return ShardScores(scores, scheduler.now() - began, scheduler.queued_tokens, scheduler.tokens_per_s)
+        results = shard_results(call.shard, await work.result)
+        self._scored(len(results))
+        seconds = scheduler.now() - began
+        return ShardResults(results, seconds, work.queue_s, scheduler.queued_tokens, scheduler.tokens_per_s)
 
 
 def load_reranker(
-    card: Card, engine: EngineOptions | None = None, scored: Callable[[int], object] = lambda _: None
+    card: Card,
+    engine: EngineOptions | None = None,
+    scored: Callable[[int], object] = lambda _: None,
+    max_passages: int = 10**9,
 ) -> Reranker:
     """A service over one model. Must be called on the event loop that will use it.
 
-    scored: told the number of passages after each part of the work. Raises CatalogError or ModelError.
+    scored: told the number of passages after each part of the work. max_passages: of one request.
+    Raises CatalogError or ModelError.
     """
     directory = locate(card.source)
     tokenizer = Tokenizer.load(directory)
@@ -56,5 +62,6 @@ def load_reranker(
         form=input_format(tokenizer, model.config),
         dispatcher=Dispatcher(OneReplica(scheduler, scored), SHARDS),
         availability=Availability(lambda: 1),
+        width=None if model.config.head == "classification" else model.config.hidden,
     )
-    return Reranker([served], tokenizer_threads=1, max_concurrent_requests=64)
+    return Reranker([served], tokenizer_threads=1, max_concurrent_requests=64, max_passages=max_passages)

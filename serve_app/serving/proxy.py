@@ -6,13 +6,13 @@ Serve answers in plain text what never reaches the gateway (no gateway, a time-o
 
 import logging
 
-from pydantic_core import to_json
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.context import REQUEST_ID, SANE_ID
 from serve_app.api.errors import STATUS, APIError
+from serve_app.api.forms import error_form, render_error
 from serve_app.api.terms import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
 
 log = logging.getLogger("rayrank.proxy")
@@ -39,7 +39,7 @@ class ProxyManners:
             await self._app(scope, receive, send)
             return
         _leave_to_gateway(MutableHeaders(scope=scope))
-        answer = _Answer(send)
+        answer = _Answer(send, scope["path"])
         try:
             await self._app(scope, receive, answer.send)
         except Exception:
@@ -64,8 +64,8 @@ def _leave_to_gateway(headers: MutableHeaders) -> None:
 class _Answer:
     """Passes an answer on; one that is an error but no JSON is replaced."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, path: str) -> None:
+        self._send, self._path = send, path
         self._replacing = False
         self.begun = False
 
@@ -90,11 +90,11 @@ class _Answer:
             "the request was not served; nothing was charged",
             retry_after_s=RESTART_S if status in {429, 503} else None,
         )
-        body = to_json(error.body())
-        headers = error.all_headers() | {"content-type": "application/json", "content-length": str(len(body))}
+        status, body, headers = render_error(error, request_id or "", error_form(self._path))
+        headers["content-length"] = str(len(body))
         if request_id:
             headers[REQUEST_ID] = request_id
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         self.begun = True
-        await self._send({"type": "http.response.start", "status": error.status, "headers": raw})
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
         await self._send({"type": "http.response.body", "body": body})

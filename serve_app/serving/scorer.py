@@ -14,10 +14,10 @@ from serve_app.catalog.location import locate
 from serve_app.engine.config import read_config
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.scheduler import Device, OverloadedError, Scheduler
-from serve_app.engine.scoring import shard_scores, shard_sequences
+from serve_app.engine.scoring import shard_results, shard_sequences
 from serve_app.engine.simulated import SimulatedModel
 from serve_app.engine.work import DeadlineError, StepError, Work
-from serve_app.serving.dispatch import ShardAnswer, ShardCall, ShardRefusal, ShardScores
+from serve_app.serving.dispatch import ShardAnswer, ShardCall, ShardRefusal, ShardResults
 
 log = logging.getLogger("rayrank.scorer")
 
@@ -70,7 +70,7 @@ class Scorer:
             wait = math.ceil(admitted.retry_after_s)
             return ShardRefusal("overloaded", f"the model's queue is full: {admitted}; try again in {wait} s", wait)
         try:
-            scores = shard_scores(call.shard, await admitted.result)
+            results = shard_results(call.shard, await admitted.result)
         except DeadlineError:
             return ShardRefusal("deadline_exceeded", "the request's time ran out before it was scored")
         except StepError as error:
@@ -79,7 +79,8 @@ class Scorer:
         finally:
             admitted.result.cancel()
         scheduler = self._scheduler
-        return ShardScores(scores, self._loop.time() - began, scheduler.queued_tokens, scheduler.tokens_per_s)
+        seconds = self._loop.time() - began
+        return ShardResults(results, seconds, admitted.queue_s, scheduler.queued_tokens, scheduler.tokens_per_s)
 
     @serve.batch(max_batch_size=256, batch_wait_timeout_s=0.0, max_concurrent_batches=1024)
     async def _admit(self, calls: list[ShardCall]) -> list[Work | OverloadedError]:
@@ -117,7 +118,8 @@ class Scorer:
 def _load(card: Card, engine: EngineOptions) -> Device:
     directory = locate(card.source)
     if engine.simulation:
-        return SimulatedModel(engine.simulation, cross_encoder=read_config(directory).head == "classification")
+        config = read_config(directory)
+        return SimulatedModel(engine.simulation, width=1 if config.head == "classification" else config.hidden)
     from serve_app.engine.model import Model  # torch takes seconds and memory that a simulated device does not need
 
     return Model.load(directory, engine, card.source.sha256)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from serve_app.ranking.passages import Passages, cut_passages
-from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardScores
+from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardResults
 from tests.ranking.texts import ids, input_format
 
 Outcome = Callable[[], ShardAnswer | None]
@@ -44,7 +44,7 @@ class Replicas:
             if outcome is not None and (answer := outcome()) is not None:
                 return answer
             starts = np.cumsum(shard.lengths) - shard.lengths
-            return ShardScores(shard.token_ids[starts].astype(np.float32), self._seconds, 0, 0.0)
+            return ShardResults(shard.token_ids[starts].astype(np.float32), self._seconds, 0.0, 0, 0.0)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise

@@ -15,7 +15,7 @@ from serve_app.serving.dispatch import (
     ShardCall,
     ShardLimits,
     ShardRefusal,
-    ShardScores,
+    ShardResults,
 )
 from tests.serving.replicas import Replicas, expected, passages
 
@@ -23,7 +23,7 @@ from tests.serving.replicas import Replicas, expected, passages
 async def score(dispatcher: Dispatcher, count: int, seconds: float = 5.0) -> Scores:
     async with dispatcher.request(asyncio.get_running_loop().time() + seconds, ANYONE) as spread:
         spread.add(passages(count))
-    return spread.scores
+    return spread.results
 
 
 def lost() -> None:
@@ -141,7 +141,7 @@ async def test_a_shard_that_a_replica_cancelled_is_sent_again() -> None:
 
 
 async def test_an_answer_with_too_few_scores_is_no_answer() -> None:
-    short = Replicas(lambda: ShardScores(np.zeros(1, dtype=np.float32), 0, 0, 0))
+    short = Replicas(lambda: ShardResults(np.zeros(1, dtype=np.float32), 0, 0, 0, 0))
     with pytest.raises(Exception):  # noqa: B017, PT011 - whichever it is: a ranking would be wrong
         await score(short.dispatcher(shard_tokens=100), 2)
 
@@ -154,7 +154,7 @@ async def test_waves_are_scored_while_more_are_added_and_come_in_order() -> None
         await replicas.busy.wait()
         assert replicas.calls[0].caller == Caller("me", "batch")
         spread.add(passages(3), request_tokens=70)
-    assert spread.scores.tolist() == expected(4) + expected(3)
+    assert spread.results.tolist() == expected(4) + expected(3)
     assert {call.request_tokens for call in replicas.calls} == {100, 70}
 
 

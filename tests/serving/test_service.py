@@ -8,9 +8,9 @@ import pytest
 from serve_app.api.errors import APIError
 from serve_app.api.terms import Terms
 from serve_app.catalog.card import Card, Pricing, Source
-from serve_app.ranking.request import Document, Ranking, RerankRequest
+from serve_app.ranking.request import Document, Ranking, Reading, RerankRequest
 from serve_app.serving.inprocess import load_reranker
-from serve_app.serving.service import Throughput
+from serve_app.serving.served import Throughput
 from tests.engine.device import Clock
 from tests.engine.loaded import Engine
 from tests.tiny_models import TinyModel, training_text
@@ -45,15 +45,15 @@ def card_of(tiny: TinyModel) -> Card:
 class Service:
     """A reranker over a tiny model, and how many passages it scored."""
 
-    def __init__(self, tiny: TinyModel) -> None:
-        self._card, self.passages = card_of(tiny), 0
+    def __init__(self, tiny: TinyModel, max_passages: int = 10_000) -> None:
+        self._card, self._max_passages, self.passages = card_of(tiny), max_passages, 0
 
     def _count(self, passages: int) -> None:
         self.passages += passages
 
     def rank(self, query: str, texts: list[str], **options: Any) -> Ranking:
         async def ranked() -> Ranking:
-            reranker = load_reranker(self._card, scored=self._count)
+            reranker = load_reranker(self._card, scored=self._count, max_passages=self._max_passages)
             request = RerankRequest("Tiny", query, [Document(text) for text in texts], **options)
             return await reranker.rank(request, Terms(timeout_s=30))
 
@@ -142,7 +142,7 @@ def test_without_truncation_the_document_that_is_too_long_is_named(service: Serv
     texts = ["red", "blue", "red", "green", "fish"]
     texts[place] = "red fish " * 200
     with pytest.raises(APIError) as raised:
-        service.rank("red", texts, truncate=False)
+        service.rank("red", texts, reading=Reading(truncate=False))
     assert (raised.value.code, raised.value.param) == ("invalid_request", f"documents[{place}]")
     assert raised.value.message.startswith(f"documents[{place}] has ")
 
@@ -150,18 +150,20 @@ def test_without_truncation_the_document_that_is_too_long_is_named(service: Serv
 def test_without_truncation_the_first_of_equal_documents_is_named(service: Service) -> None:
     long = "red fish " * 200
     with pytest.raises(APIError) as raised:
-        service.rank("red", ["blue", "blue", long, long], truncate=False)
+        service.rank("red", ["blue", "blue", long, long], reading=Reading(truncate=False))
     assert raised.value.param == "documents[2]"
 
 
 def test_without_truncation_a_query_that_is_too_long_is_named(service: Service) -> None:
     with pytest.raises(APIError) as raised:
-        service.rank("red fish " * 200, ["red"], truncate=False)
+        service.rank("red fish " * 200, ["red"], reading=Reading(truncate=False))
     assert raised.value.param == "query"
 
 
 def test_the_clients_own_limit_of_a_document_is_kept(service: Service) -> None:
-    scores = by_index(service.rank("red", ["red fish swims", "red fish walks away"], max_document_tokens=1))
+    scores = by_index(
+        service.rank("red", ["red fish swims", "red fish walks away"], reading=Reading(max_document_tokens=1))
+    )
     assert scores[0] == scores[1]
 
 
