@@ -4,11 +4,12 @@ import logging
 import re
 import uuid
 
-from pydantic_core import to_json
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.errors import APIError
+from serve_app.api.forms import error_form, render_error
 
 log = logging.getLogger("rayrank.api")
 
@@ -48,6 +49,5 @@ class RequestContext:
             if started:
                 raise
             error = APIError("internal", f"something broke here; the request id is {request_id}")
-            headers = [(b"content-type", b"application/json")]
-            await send_with_id({"type": "http.response.start", "status": error.status, "headers": headers})
-            await send({"type": "http.response.body", "body": to_json(error.body())})
+            status, body, headers = render_error(error, request_id, error_form(scope["path"]))
+            await Response(body, status, headers)(scope, receive, send_with_id)

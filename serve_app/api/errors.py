@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 STATUS = {
     "invalid_request": 400,
@@ -33,13 +34,15 @@ TYPES = {
 }
 SHOWN_CHARACTERS = 60
 
+Fault = Literal["syntax", "type", "empty", "size", "value"]
+
 
 @dataclass
 class APIError(Exception):
     """An answer other than the one that was asked for.
 
     code: a key of STATUS. param: the field at fault, as a client writes it (`documents[3]`). retry_after_s: when it
-    makes sense to try again.
+    makes sense to try again. fault: what is wrong with an invalid request, for dialects that have a status for each.
     """
 
     code: str
@@ -47,6 +50,7 @@ class APIError(Exception):
     param: str | None = None
     retry_after_s: float | None = None
     headers: Mapping[str, str] | None = None
+    fault: Fault = "value"
 
     @property
     def status(self) -> int:
@@ -62,7 +66,8 @@ class APIError(Exception):
                 "code": self.code,
                 "param": self.param,
                 "retry_after_s": self.retry_after_s,
-            }
+            },
+            "detail": self.message,  # where Jina's clients look
         }
 
     def all_headers(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 
 from serve_app.api.dialects.native import shortest
 from serve_app.api.errors import APIError
+from serve_app.ranking.request import Reading
 from tests.api.word_overlap import MODEL, WordOverlap
 
 BODY: dict[str, Any] = {"model": MODEL, "query": "red fish swims", "documents": ["blue", "red fish", "red"]}
@@ -86,12 +87,8 @@ async def test_what_was_ignored_is_named(client: httpx.AsyncClient) -> None:
 async def test_options_reach_the_service(client: httpx.AsyncClient, service: WordOverlap) -> None:
     await ranked(client, raw_scores=True, truncate=False, max_tokens_per_query=9, max_tokens_per_doc=8)
     (request,) = service.requests
-    assert (request.raw_scores, request.truncate, request.max_query_tokens, request.max_document_tokens) == (
-        True,
-        False,
-        9,
-        8,
-    )
+    assert request.raw_scores
+    assert request.reading == Reading(truncate=False, max_query_tokens=9, max_document_tokens=8)
 
 
 @pytest.mark.parametrize(("given", "seconds"), [("1.5", 1.5), ("60", 60.0), ("3600", 60.0), (None, 60.0)])
@@ -133,7 +130,7 @@ async def test_a_model_is_found_by_its_id_with_a_slash_and_by_alias(client: http
 
 async def test_the_list_of_models_has_their_price_as_text(client: httpx.AsyncClient) -> None:
     (model,) = (await client.get("/v1/models")).json()["data"]
-    assert model["pricing"] == {"unit": "1k_documents", "usd": "0.008"}
+    assert model["pricing"] == {"unit": "1k_documents", "usd": "0.008", "usd_per_1m_tokens_embedded": "0.02"}
 
 
 async def test_alive_is_not_ready(client: httpx.AsyncClient, service: WordOverlap) -> None:

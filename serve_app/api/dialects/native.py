@@ -1,50 +1,71 @@
-"""`POST /v1/rerank`: gigarouter's form, which Jina's and Cohere v1's clients send and read, too."""
+"""`POST /v1/rerank`: gigarouter's form, which Jina's, Cohere v1's and vLLM's clients send and read, too."""
 
-import json
-import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
+from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.errors import APIError, shown
+from serve_app.api.validation import (
+    NOT_BLANK,
+    NOT_EMPTY,
+    Count,
+    require_count,
+    require_query,
+    unknown_fields,
+    validated,
+)
 from serve_app.ranking.price import format_usd
-from serve_app.ranking.request import Document, Ranking, RerankRequest
+from serve_app.ranking.request import Document, FieldNames, RankedDocument, Ranking, RerankRequest
 
 DOCUMENTS_PER_SEARCH_UNIT = 100  # Cohere's unit of billing
-Count = Annotated[int, Field(ge=1)]
+EXAMPLE: dict[str, JsonValue] = {
+    "model": "sentence-transformers/all-MiniLM-L6-v2",
+    "query": "capital of France",
+    "documents": ["Paris is the capital of France.", "Bananas are yellow."],
+}
 
 
-class RerankBody(BaseModel):
+class RerankBody(TruncationBody):
     """What to rank. Fields that are not known are ignored and named in the answer's `warnings`."""
 
-    model_config = ConfigDict(
-        strict=True,
-        extra="allow",
-        json_schema_extra={
-            "example": {
-                "model": "sentence-transformers/all-MiniLM-L6-v2",
-                "query": "capital of France",
-                "documents": ["Paris is the capital of France.", "Bananas are yellow."],
-            }
-        },
-    )
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+
+    item_forms: ClassVar[Mapping[str, str]] = {"documents": 'a string or an object with a "text"'}
 
     model: Annotated[str, Field(min_length=1, description="Id or alias of a served model.")]
-    query: Annotated[str, Field(description="What the documents are ranked by; not blank.")]
+    query: Annotated[
+        str, Field(description="What the documents are ranked by; not blank.", json_schema_extra=NOT_BLANK)
+    ]
     documents: Annotated[
         list[str | dict[str, Any]],
-        Field(min_length=1, description='Strings, or objects with a "text" (or with the fields of rank_fields).'),
+        Field(
+            description='Strings, or objects with a "text" (or with the fields of rank_fields).',
+            json_schema_extra=NOT_EMPTY,
+        ),
     ]
     top_n: Annotated[Count | None, Field(description="How many to return; all when left out.")] = None
     return_documents: Annotated[bool | None, Field(description="Give each document back with its score.")] = None
+    return_passages: Annotated[
+        bool | None, Field(description="Tell where in each document its best passage lies, in characters.")
+    ] = None
     rank_fields: Annotated[list[str] | None, Field(description="Fields of object documents that are read.")] = None
     raw_scores: Annotated[bool | None, Field(description="The model's own score in place of 0 to 1.")] = None
-    truncate: Annotated[bool | None, Field(description="Cut long texts (default); false: refuse them.")] = None
-    max_tokens_per_query: Count | None = None
-    max_tokens_per_doc: Count | None = None
+    max_chunks_per_doc: Annotated[
+        Count | None,
+        Field(description="Passages of a document that are scored, each billed; the best one counts. Default 1."),
+    ] = None
+
+
+class PassageBody(BaseModel):
+    """A part of a document's text: characters (Unicode code points) from start up to end."""
+
+    start: int
+    end: int
+    text: str
 
 
 class RankedDocumentBody(BaseModel):
@@ -53,10 +74,11 @@ class RankedDocumentBody(BaseModel):
     index: int
     relevance_score: float
     document: Annotated[dict[str, Any] | None, Field(description="With return_documents only.")] = None
+    passage: Annotated[PassageBody | None, Field(description="With return_passages only.")] = None
 
 
 class UsageBody(BaseModel):
-    """Tokens that the model read, documents that are billed and their price in US dollars."""
+    """Tokens that the model read, documents that are billed (one for each passage) and their price in US dollars."""
 
     prompt_tokens: int
     total_tokens: int
@@ -81,29 +103,23 @@ def parse(body: bytes, max_documents: int) -> RerankRequest:
 
     Raises APIError invalid_request naming the field at fault.
     """
-    try:
-        parsed = RerankBody.model_validate_json(body)
-    except ValidationError as error:
-        raise _explain(error, body) from None
-    if not parsed.query.strip():
-        raise APIError("invalid_request", "query must not be empty or blank", "query")
-    if len(parsed.documents) > max_documents:
-        raise APIError(
-            "invalid_request",
-            f"documents has {len(parsed.documents):,} entries; at most {max_documents:,} are allowed in one request",
-            "documents",
-        )
+    return request_of(validated(RerankBody, body), max_documents)
+
+
+def request_of(parsed: RerankBody, max_documents: int) -> RerankRequest:
+    """What a body asks for. Raises APIError invalid_request naming the field at fault."""
+    require_query(parsed.query, "query")
+    require_count(parsed.documents, FieldNames(), max_documents)
     return RerankRequest(
         model=parsed.model,
         query=parsed.query,
-        documents=[_document(i, document, parsed.rank_fields) for i, document in enumerate(parsed.documents)],
+        documents=[document(i, given, parsed.rank_fields) for i, given in enumerate(parsed.documents)],
         top_n=parsed.top_n,
         return_documents=bool(parsed.return_documents),
+        return_passages=bool(parsed.return_passages),
         raw_scores=bool(parsed.raw_scores),
-        truncate=parsed.truncate is not False,
-        max_query_tokens=parsed.max_tokens_per_query,
-        max_document_tokens=parsed.max_tokens_per_doc,
-        warnings=[f"the field {shown(name)} is not known and was ignored" for name in parsed.model_extra or ()],
+        reading=parsed.reading(parsed.max_chunks_per_doc or 1),
+        warnings=unknown_fields(parsed),
     )
 
 
@@ -114,9 +130,7 @@ def render(ranking: Ranking, request: RerankRequest, request_id: str) -> bytes:
         "id": f"rerank-{request_id}",
         "object": "rerank",
         "model": ranking.model,
-        "results": [
-            {"index": result.index, "relevance_score": shortest(result.relevance_score)} for result in ranking.results
-        ],
+        "results": [result_body(result, request) for result in ranking.results],
         "usage": {
             "prompt_tokens": usage.tokens,
             "total_tokens": usage.tokens,
@@ -125,18 +139,30 @@ def render(ranking: Ranking, request: RerankRequest, request_id: str) -> bytes:
         },
         "meta": {
             "api_version": {"version": "1"},
-            "billed_units": {"search_units": -(-usage.documents // DOCUMENTS_PER_SEARCH_UNIT)},
+            "billed_units": {"search_units": search_units(usage.documents)},
             "tokens": {"input_tokens": usage.tokens},
         },
     }
-    if request.return_documents:
-        for result in answer["results"]:
-            document = request.documents[result["index"]]
-            result["document"] = document.source if document.source is not None else {"text": document.text}
     if request.warnings:
         answer["warnings"] = request.warnings
     # NaN is no JSON, but parsers let it through in a document's other fields.
     return to_json(answer, inf_nan_mode="null")
+
+
+def result_body(result: RankedDocument, request: RerankRequest) -> dict[str, Any]:
+    """One result as it is asked for."""
+    found: dict[str, Any] = {"index": result.index, "relevance_score": shortest(result.relevance_score)}
+    given = request.documents[result.index]
+    if request.return_documents:
+        found["document"] = given.source if given.source is not None else {"text": given.text}
+    if span := result.passage:
+        found["passage"] = {"start": span.start, "end": span.end, "text": given.text[span.start : span.end]}
+    return found
+
+
+def search_units(documents: int) -> int:
+    """Cohere's units of billing."""
+    return -(-documents // DOCUMENTS_PER_SEARCH_UNIT)
 
 
 def shortest(score: float) -> float:
@@ -144,55 +170,26 @@ def shortest(score: float) -> float:
     return float(str(np.float32(score)))
 
 
-def _document(index: int, document: str | Mapping[str, Any], rank_fields: list[str] | None) -> Document:
-    if isinstance(document, str):
-        return Document(document)
+def document(index: int, given: str | Mapping[str, Any], rank_fields: list[str] | None = None) -> Document:
+    """A document as clients send it: a string, or an object of which some fields are read.
+
+    Raises APIError naming the document.
+    """
+    if isinstance(given, str):
+        return Document(given)
+    param = f"documents[{index}]"
     values = []
     for field in rank_fields or ["text"]:
-        value = document.get(field)
+        value = given.get(field)
         if isinstance(value, str):
             values.append(value)
         elif value is not None or not rank_fields:
-            raise APIError(
-                "invalid_request",
-                f"documents[{index}].{field} must be a string; got {shown(value)}",
-                f"documents[{index}]",
-            )
+            raise APIError("invalid_request", f"{param}.{field} must be a string; got {shown(value)}", param)
     if not values:
-        param = f"documents[{index}]"
         raise APIError("invalid_request", f"{param} has none of the rank_fields {shown(rank_fields)}", param)
-    return Document("\n".join(values), document)
+    return Document("\n".join(values), given)
 
 
-def _explain_long_number(body: bytes) -> APIError | None:
-    """Name the field of an integer that is too long to be read; None where that cannot be told."""
-    try:
-        RerankBody.model_validate(json.loads(body, parse_int=_short_or_text))
-    except ValidationError as error:
-        return _explain(error, body)
-    except (ValueError, RecursionError):
-        return None
-    return None
-
-
-def _short_or_text(digits: str) -> int | str:
-    return int(digits) if len(digits) <= sys.get_int_max_str_digits() else digits
-
-
-def _explain(error: ValidationError, body: bytes) -> APIError:
-    first = error.errors(include_url=False, include_context=False)[0]
-    location = first["loc"]
-    if first["type"] == "json_invalid":
-        if "number out of range" in first["msg"] and (named := _explain_long_number(body)):
-            return named
-        return APIError("invalid_request", f"the body is not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
-    if not location:
-        return APIError("invalid_request", f"the body must be a JSON object; got {shown(first['input'])}")
-    param = str(location[0]) + "".join(f"[{part}]" for part in location[1:2] if isinstance(part, int))
-    if first["type"] == "missing":
-        return APIError("invalid_request", f"{param} is missing", param)
-    if location[0] == "documents" and len(location) > 1:
-        message = f'{param} must be a string or an object with a "text"; got {shown(first["input"])}'
-    else:
-        message = f"{param}: {first['msg'][0].lower()}{first['msg'][1:]}; got {shown(first['input'])}"
-    return APIError("invalid_request", message, param)
+def error_body(error: APIError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
+    """Status and body of an error: OpenAI's form, which vLLM's clients read, too."""
+    return error.status, error.body()

@@ -1,0 +1,39 @@
+"""The fields that say how much of long texts is read, as vLLM has them; all of its routes and ours take them."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from serve_app.api.validation import NotNegative, RequestBody, whole
+from serve_app.ranking.request import Reading, Side
+
+MODELS_OWN = -1  # of truncate_prompt_tokens: as much as the model reads
+
+
+class TruncationBody(RequestBody):
+    """Fields of a body with long texts."""
+
+    truncate: Annotated[bool | None, Field(description="Cut long texts (default); false: refuse them.")] = None
+    max_tokens_per_query: Annotated[NotNegative | None, Field(description="No more of the query is read; 0: all.")] = (
+        None
+    )
+    max_tokens_per_doc: Annotated[NotNegative | None, Field(description="No more of a document is read; 0: all.")] = (
+        None
+    )
+    truncate_prompt_tokens: Annotated[
+        Annotated[int, Field(ge=MODELS_OWN), BeforeValidator(whole)] | None,
+        Field(description="Most tokens of query, document and special ones together; -1: all that fit."),
+    ] = None
+    truncation_side: Annotated[Side | None, Field(description="The side on which long texts are cut.")] = None
+
+    def reading(self, max_passages: int | None = 1) -> Reading:
+        """What they ask for."""
+        most = self.truncate_prompt_tokens
+        return Reading(
+            max_passages=max_passages,
+            truncate=self.truncate is not False,
+            truncated_side=self.truncation_side or "right",
+            max_query_tokens=self.max_tokens_per_query or None,
+            max_document_tokens=self.max_tokens_per_doc or None,
+            max_sequence_tokens=None if most == MODELS_OWN else most,
+        )

@@ -1,0 +1,188 @@
+"""vLLM's `POST /score`, `/v1/score` and `/rerank`.
+
+`/v1/rerank` and `/v2/rerank` are there, too: the native form and Cohere's are supersets of what vLLM's clients read.
+"""
+
+import time
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
+
+from serve_app.api.dialects import native
+from serve_app.api.dialects.native import shortest
+from serve_app.api.dialects.truncation import TruncationBody
+from serve_app.api.errors import APIError
+from serve_app.api.validation import NotNegative, require_count, require_query, validated
+from serve_app.ranking.request import FieldNames, PairScores, RerankRequest, ScoreRequest
+
+render_rerank = native.render
+# The names that its exceptions go by; other statuses have HTTP's own phrase.
+ERROR_TYPES = {
+    400: "BadRequestError",
+    404: "NotFoundError",
+    500: "InternalServerError",
+    503: "ServiceUnavailableError",
+}
+
+Texts = str | list[str]
+# What the two sides are called, the first that is there counts; vLLM has renamed them.
+FIRST, SECOND = ("text_1", "queries", "data_1"), ("text_2", "documents", "items", "data_2")
+
+
+class RerankBody(native.RerankBody):
+    """As of /v1/rerank, but that the model may be left out, and that documents come back unless they are not wanted."""
+
+    model: Annotated[str | None, Field(description="Id or alias; the server's default when left out.")] = None  # type: ignore[assignment]
+    top_n: Annotated[NotNegative | None, Field(description="How many to return; 0 or left out: all.")] = None
+    use_activation: Annotated[bool | None, Field(description="false: the model's own score, not 0 to 1.")] = None
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong. code: the status. param: the field at fault."""
+
+    message: str
+    type: str
+    param: str | None
+    code: int
+
+
+class ErrorBody(BaseModel):
+    """An error of this dialect."""
+
+    error: ErrorDetail
+
+
+class ScoreBody(TruncationBody):
+    """Two texts, one and many, or as many of each: pairs to score, in their order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "model": "sentence-transformers/all-MiniLM-L6-v2",
+                "text_1": "capital of France",
+                "text_2": ["Paris is the capital of France.", "Bananas are yellow."],
+            }
+        }
+    )
+
+    item_forms = dict.fromkeys((*FIRST, *SECOND), "a string or an array of strings")
+
+    model: Annotated[str | None, Field(description="Id or alias; the server's default when left out.")] = None
+    text_1: Annotated[Texts | None, Field(description="Query or queries.")] = None
+    text_2: Annotated[Texts | None, Field(description="Document or documents.")] = None
+    queries: Annotated[Texts | None, Field(description="Another name of text_1.")] = None
+    documents: Annotated[Texts | None, Field(description="Another name of text_2.")] = None
+    items: Annotated[Texts | None, Field(description="Another name of text_2.")] = None
+    data_1: Annotated[Texts | None, Field(description="Another name of text_1.")] = None
+    data_2: Annotated[Texts | None, Field(description="Another name of text_2.")] = None
+    use_activation: Annotated[bool | None, Field(description="false: the model's own score, not 0 to 1.")] = None
+    raw_scores: Annotated[bool | None, Field(description="The same, as our other routes have it.")] = None
+
+
+class ScoreData(BaseModel):
+    """The score of one pair."""
+
+    index: int
+    object: Literal["score"]
+    score: float
+
+
+class UsageBody(BaseModel):
+    """Tokens that the model read."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int | None
+    prompt_tokens_details: None
+
+
+class ScoreAnswer(BaseModel):
+    """Scores in the order of the pairs."""
+
+    id: str
+    object: Literal["list"]
+    created: int
+    model: str
+    data: list[ScoreData]
+    usage: UsageBody
+
+
+def parse_rerank(body: bytes, max_documents: int) -> RerankRequest:
+    """The request in a body. Raises APIError invalid_request naming the field at fault."""
+    parsed = validated(RerankBody, body)
+    request = native.request_of(parsed, max_documents)
+    return replace(
+        request,
+        top_n=parsed.top_n or None,
+        return_documents=parsed.return_documents is not False,
+        raw_scores=request.raw_scores or parsed.use_activation is False,
+    )
+
+
+def parse_score(body: bytes, max_documents: int) -> ScoreRequest:
+    """The request in a body. Raises APIError invalid_request naming the field at fault."""
+    parsed = validated(ScoreBody, body)
+    first, queries = _side(parsed, FIRST)
+    second, texts = _side(parsed, SECOND)
+    names = FieldNames(query=first, documents=second)
+    require_count(queries, FieldNames(documents=first), max_documents)
+    require_count(texts, names, max_documents)
+    if len(queries) not in {1, len(texts)}:
+        message = (
+            f"{first} has {len(queries):,} texts and {second} {len(texts):,}; give one and any, or as many of each"
+        )
+        raise APIError("invalid_request", message, first)
+    for index, query in enumerate(queries):
+        require_query(query, first if isinstance(getattr(parsed, first), str) else f"{first}[{index}]")
+    return ScoreRequest(
+        model=parsed.model,
+        queries=queries if len(queries) == len(texts) else queries * len(texts),
+        texts=texts,
+        raw_scores=bool(parsed.raw_scores) or parsed.use_activation is False,
+        reading=parsed.reading(),
+        names=names,
+    )
+
+
+def _side(parsed: ScoreBody, names: tuple[str, ...]) -> tuple[str, list[str]]:
+    """The name that a side was given by, and its texts."""
+    given = [name for name in names if getattr(parsed, name) is not None]
+    if not given:
+        raise APIError("invalid_request", f"{names[0]} is missing", names[0], fault="type")
+    if len(given) > 1:
+        raise APIError("invalid_request", f"{given[0]} and {given[1]} say the same: give one", given[1])
+    texts: Texts = getattr(parsed, given[0])
+    return given[0], [texts] if isinstance(texts, str) else texts
+
+
+def render_score(scores: PairScores, request_id: str) -> bytes:
+    """The answer's body."""
+    tokens = scores.usage.tokens
+    return to_json(
+        {
+            "id": f"score-{request_id}",
+            "object": "list",
+            "created": int(time.time()),
+            "model": scores.model,
+            "data": [
+                {"index": index, "object": "score", "score": shortest(score)}
+                for index, score in enumerate(scores.scores)
+            ],
+            "usage": {
+                "prompt_tokens": tokens,
+                "total_tokens": tokens,
+                "completion_tokens": 0,
+                "prompt_tokens_details": None,
+            },
+        }
+    )
+
+
+def error_body(error: APIError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
+    """Status and body of an error."""
+    kind = ERROR_TYPES.get(error.status, HTTPStatus(error.status).phrase)
+    detail = {"message": error.message, "type": kind, "param": error.param, "code": error.status}
+    return error.status, {"error": detail}
