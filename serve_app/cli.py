@@ -128,6 +128,19 @@ def models(
 
 
 @app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the service."""
+    from serve_app.api.limits import Limits
+    from serve_app.api.routes import build_api
+    from serve_app.serving.service import Reranker
+
+    # What it says depends on neither.
+    nothing = Reranker([], tokenizer_threads=1, max_concurrent_requests=1, max_passages=1)
+    api = build_api(nothing, Limits(max_body_bytes=1, max_documents=1, request_timeout_s=1.0))
+    typer.echo(json.dumps(api.openapi(), indent=2, ensure_ascii=False))
+
+
+@app.command()
 def rank(
     query: Annotated[str, typer.Argument(help="What to rank by.")],
     file: Annotated[Path, typer.Argument(help="Documents: one a line, or JSONL with a text; - for standard input.")],

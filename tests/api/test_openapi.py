@@ -1,0 +1,120 @@
+"""The OpenAPI document: committed, complete, and true of what the routes answer."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from serve_app.api.routes import build_api
+from tests.api.conftest import LIMITS
+from tests.api.word_overlap import MODEL, WordOverlap
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+# RAYRANK_FUZZ=500 is the full run: more than 5,000 cases over all routes.
+CASES = int(os.environ.get("RAYRANK_FUZZ", "25"))
+
+app = build_api(WordOverlap(), replace(LIMITS, max_documents=10_000, max_body_bytes=10**7))
+SIDES = ("text_1", "queries", "data_1"), ("text_2", "documents", "items", "data_2")
+
+
+def document() -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(json.dumps(app.openapi()))
+    return made
+
+
+def test_the_committed_document_is_what_the_code_says() -> None:
+    assert json.loads(COMMITTED.read_text()) == document(), "run: .venv/bin/rayrank openapi > docs/openapi.json"
+
+
+def test_every_route_has_an_example_of_each_body_and_words_for_each_status() -> None:
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            assert operation["summary"], path
+            if method == "post":
+                assert operation["requestBody"]["content"]["application/json"]["schema"], path
+            for status, response in operation["responses"].items():
+                assert response["description"], (path, status)
+                if status != "304":
+                    assert response["content"]["application/json"]["example"] is not None, (path, status)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    made = document()
+    for reference in {part.partition('"')[0] for part in json.dumps(made).split('"$ref": "')[1:]}:
+        place = made
+        for key in reference.removeprefix("#/").split("/"):
+            place = place[key]
+
+
+async def test_examples_of_requests_are_answered(client: httpx.AsyncClient) -> None:
+    for path, methods in document()["paths"].items():
+        body = methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json")
+        if body:
+            for schema in body["schema"].get("anyOf", [body["schema"]]):
+                example = schema["example"]
+                asked = example | ({"model": MODEL} if "model" in example else {})
+                response = await client.post(path, json=asked)
+                assert response.status_code == 200, (path, response.text)
+
+
+def with_served_model(made: dict[str, Any]) -> dict[str, Any]:
+    """The document for a server with one model: any other name is 404, which would be all that is tested."""
+    for methods in made["paths"].values():
+        body = methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {})
+        for schema in body.get("schema", {}).get("anyOf", [body.get("schema", {})]):
+            if "model" in schema.get("properties", {}):
+                may_be_null = "anyOf" in schema["properties"]["model"]
+                schema["properties"]["model"] = {"enum": [MODEL, None] if may_be_null else [MODEL]}
+    return made
+
+
+def pairs_up(body: dict[str, Any]) -> bool:
+    """Whether the sides of a score fit together, which JSON Schema does not say."""
+    given = [[name for name in names if body.get(name) is not None] for names in SIDES]
+    if [len(names) for names in given] != [1, 1]:
+        return False
+    first, second = ([side] if isinstance(side, str) else side for side in (body[names[0]] for names in given))
+    return bool(first and second) and len(first) in {1, len(second)} and all(query.strip() for query in first)
+
+
+def has_its_fields(document: Any, fields: list[str]) -> bool:
+    """Whether a document has what rank_fields ask for, which JSON Schema does not say."""
+    if not isinstance(document, dict):
+        return True
+    read = [document.get(field) for field in fields if document.get(field) is not None]
+    return bool(read) and all(isinstance(value, str) for value in read)
+
+
+def fits(case: Case) -> bool:
+    """Whether a body is good in what one of its fields asks of another."""
+    body = case.body
+    if not isinstance(body, dict):
+        return True
+    if case.path.endswith("/score"):
+        return pairs_up(body)
+    documents, fields = body.get("documents"), body.get("rank_fields") or ["text"]
+    if not isinstance(fields, list) or not all(isinstance(field, str) for field in fields):
+        return True
+    return not isinstance(documents, list) or all(has_its_fields(document, fields) for document in documents)
+
+
+schema = schemathesis.openapi.from_dict(with_served_model(document()))
+schema.app = app
+
+
+@schema.parametrize()
+@settings(max_examples=CASES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_no_request_breaks_it_and_every_answer_is_as_the_document_says(case: Case) -> None:
+    excluded = []
+    if not fits(case):
+        excluded.append(positive_data_acceptance)
+    if any(name.lower().startswith("x-schemathesis") for name in case.headers or {}):
+        excluded.append(negative_data_rejection)  # nobody refuses a header that is not known
+    case.call_and_validate(excluded_checks=excluded)
