@@ -3,7 +3,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+import yaml
 
+from serve_app.settings import EMBEDDED_MODEL
 from tests.integration.server import RAYRANK, Server, free_port, running
 from tests.tiny_models import TinyModel
 
@@ -17,11 +19,19 @@ def served_model(tiny_models: dict[tuple[str, str], TinyModel]) -> TinyModel:
 
 
 @pytest.fixture(scope="session")
-def server(served_model: TinyModel) -> Iterator[Server]:
-    """One server with two replicas for all tests, started as the README says."""
+def server(served_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests, started as the README says: two replicas of the tiny model, one of the embedded one."""
     port = free_port()
-    command = ["make", "run", f"MODEL={served_model.directory}", f"PORT={port}", "REPLICAS=2"]
-    with running(command, f"http://127.0.0.1:{port}") as server:
+    models = [{"name": str(served_model.directory), "replicas": 2}, {"name": EMBEDDED_MODEL}]
+    application = {
+        "name": "rayrank",
+        "route_prefix": "/",
+        "import_path": "serve_app.app:build",
+        "args": {"models": [model | {"cpus": 0.1, "threads": 1} for model in models]},
+    }
+    config = tmp_path_factory.mktemp("server") / "serve.yaml"
+    config.write_text(yaml.safe_dump({"applications": [application]}))
+    with running(["make", "run", f"CONFIG={config}", f"PORT={port}"], f"http://127.0.0.1:{port}") as server:
         yield server
 
 

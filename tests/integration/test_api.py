@@ -6,10 +6,8 @@ import socket
 from operator import itemgetter
 from urllib.parse import urlsplit
 
-import cohere
 import httpx
 import numpy as np
-import openai
 import pytest
 
 from serve_app.settings import Settings
@@ -150,24 +148,6 @@ def test_a_request_id_comes_back_once(server: Server) -> None:
     made = httpx.get(f"{server.url}/health", headers={"X-Request-Id": "not sane" * 50})
     (request_id,) = made.headers.get_list("x-request-id")
     assert "not sane" not in request_id
-
-
-def test_coheres_client_ranks(server: Server, model: str) -> None:
-    client = cohere.Client(api_key="any", base_url=server.url)
-    answer = client.rerank(model=model, query="capital", documents=["Paris", "Bananas"], top_n=1, return_documents=True)
-    assert len(answer.results) == 1
-    assert answer.results[0].document.text in {"Paris", "Bananas"}
-    assert answer.meta.billed_units.search_units == 1
-    with pytest.raises(cohere.BadRequestError):
-        client.rerank(model=model, query=" ", documents=["Paris"])
-
-
-def test_openais_client_lists_the_models(server: Server, model: str) -> None:
-    client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
-    assert [each.id for each in client.models.list()] == [model]
-    assert client.models.retrieve(model).id == model
-    with pytest.raises(openai.NotFoundError, match="no/such"):
-        client.models.retrieve("no/such")
 
 
 def test_the_documentation_is_served_without_a_network(server: Server) -> None:

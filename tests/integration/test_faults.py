@@ -32,10 +32,10 @@ def test_a_dead_replica_costs_no_request(server: Server, served_model: TinyModel
     killed = set()
     for _ in range(2):
         time.sleep(2)
-        victim = server.replicas("Scorer")[0]
+        victim = server.replicas(served_model.directory.name)[0]
         killed.add(victim.pid)
         victim.kill()
-        _wait_for_replicas(server, 2, killed)
+        _wait_for_replicas(server, served_model.directory.name, killed)
     done.set()
     for client in clients:
         client.join()
@@ -43,10 +43,10 @@ def test_a_dead_replica_costs_no_request(server: Server, served_model: TinyModel
     assert min(answered) > 0
 
 
-def _wait_for_replicas(server: Server, count: int, dead: set[int]) -> None:
+def _wait_for_replicas(server: Server, deployment: str, dead: set[int]) -> None:
     for _ in range(300):
-        alive = {replica.pid for replica in server.replicas("Scorer")} - dead
-        if len(alive) == count:
+        alive = {replica.pid for replica in server.replicas(deployment)} - dead
+        if len(alive) == 2:
             return
         time.sleep(0.1)
     raise AssertionError("the replica was not replaced within 30 s")

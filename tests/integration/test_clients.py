@@ -1,0 +1,213 @@
+"""Clients that people have, unchanged but for the base URL: docs/compatibility.md is the table of them."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import cohere
+import huggingface_hub
+import litellm
+import numpy as np
+import openai
+import pytest
+from huggingface_hub.errors import HfHubHTTPError
+from langchain_cohere import CohereRerank as LangChainCohereRerank
+from langchain_community.document_compressors import JinaRerank as LangChainJinaRerank
+from langchain_community.document_compressors import jina_rerank
+from langchain_core.documents import Document
+from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.postprocessor.cohere_rerank import CohereRerank
+from llama_index.postprocessor.jinaai_rerank import JinaRerank
+from llama_index.postprocessor.tei_rerank import TextEmbeddingInference
+
+from serve_app.settings import EMBEDDED_MODEL as MODEL
+from tests.integration.server import ROOT, Server
+from tests.tiny_models import TinyModel
+
+QUERY = "capital of France"
+TEXTS = ["Bananas are yellow.", "Paris is the capital of France.", "Berlin is the capital of Germany."]
+ASK: dict[str, Any] = {"model": MODEL, "query": QUERY, "documents": TEXTS}
+
+
+def indices(answer: Any) -> list[int]:
+    return [result.index for result in answer.results]
+
+
+class TestCohere:
+    @pytest.mark.parametrize("client", [cohere.Client, cohere.ClientV2])
+    def test_ranks_and_raises_its_own_errors(self, server: Server, client: Callable[..., Any]) -> None:
+        cohere_client = client(api_key="any", base_url=server.url)
+        answer = cohere_client.rerank(**ASK, top_n=2)
+        assert indices(answer) == [1, 2]
+        assert answer.meta.billed_units.search_units == 1
+        with pytest.raises(cohere.BadRequestError, match="query must not be empty"):
+            cohere_client.rerank(**(ASK | {"query": ""}))
+        with pytest.raises(cohere.NotFoundError, match="no/such"):
+            cohere_client.rerank(**(ASK | {"model": "no/such"}))
+
+    @pytest.mark.parametrize("client", [cohere.AsyncClient, cohere.AsyncClientV2])
+    async def test_ranks_asynchronously(self, server: Server, client: Callable[..., Any]) -> None:
+        cohere_client = client(api_key="any", base_url=server.url)
+        answers = await asyncio.gather(*(cohere_client.rerank(**ASK) for _ in range(5)))
+        assert [indices(answer) for answer in answers] == [[1, 2, 0]] * 5
+        with pytest.raises(cohere.BadRequestError, match="documents must not be empty"):
+            await cohere_client.rerank(**(ASK | {"documents": []}))
+
+    def test_its_v1_takes_structured_documents(self, server: Server) -> None:
+        documents = [{"title": "Fruit", "text": "Bananas"}, {"title": "Paris", "text": "the capital of France"}]
+        answer = cohere.Client(api_key="any", base_url=server.url).rerank(
+            model=MODEL, query=QUERY, documents=documents, rank_fields=["title", "text"], return_documents=True
+        )
+        assert answer.results[0].document.text == "the capital of France"
+
+
+LITELLM = {
+    "cohere v1": ("cohere", "/v1/rerank", MODEL),
+    "cohere v2": ("cohere", "/v2/rerank", MODEL),
+    "jina_ai": ("jina_ai", "", MODEL),
+    "hosted_vllm": ("hosted_vllm", "", MODEL),
+    "huggingface": ("huggingface", "", "any"),
+}
+
+
+@pytest.mark.parametrize("flavour", LITELLM)
+class TestLiteLLM:
+    def ask(self, server: Server, flavour: str, **fields: Any) -> Any:
+        provider, path, model = LITELLM[flavour]
+        given = {"query": QUERY, "documents": TEXTS} | fields
+        return litellm.rerank(
+            model=f"{provider}/{model}", api_key="any", api_base=server.url + path, max_retries=0, **given
+        )
+
+    def test_ranks(self, server: Server, flavour: str, served_model: TinyModel) -> None:
+        results = self.ask(server, flavour, top_n=2).results
+        expected = [1, 2]
+        if flavour == "huggingface":  # asks for no model: the default one, whose weights are random
+            own = cohere.Client(api_key="any", base_url=server.url).rerank(
+                **(ASK | {"model": served_model.directory.name})
+            )
+            expected = indices(own)[:2]
+        assert [result["index"] for result in results] == expected
+
+    def test_raises_its_own_errors_with_the_message(self, server: Server, flavour: str) -> None:
+        with pytest.raises(openai.OpenAIError, match="must not be empty") as raised:  # what litellm's own are made of
+            self.ask(server, flavour, documents=[])
+        assert type(raised.value).__module__.startswith("litellm")
+
+
+class TestLangChain:
+    documents = [Document(page_content=text) for text in TEXTS]  # noqa: RUF012
+
+    def test_coheres(self, server: Server) -> None:
+        compressor = LangChainCohereRerank(
+            client=cohere.ClientV2(api_key="any", base_url=server.url), cohere_api_key="any", model=MODEL, top_n=2
+        )
+        found = compressor.compress_documents(self.documents, QUERY)
+        assert [each.page_content for each in found] == [TEXTS[1], TEXTS[2]]
+        assert found[0].metadata["relevance_score"] > found[1].metadata["relevance_score"]
+        with pytest.raises(cohere.BadRequestError, match="query must not be empty"):
+            compressor.compress_documents(self.documents, " ")
+
+    def test_jinas(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jina_rerank, "JINA_API_URL", f"{server.url}/v1/rerank")  # it has no parameter for it
+        compressor = LangChainJinaRerank(jina_api_key="any", model=MODEL, top_n=2)
+        found = compressor.compress_documents(self.documents, QUERY)
+        assert [each.page_content for each in found] == [TEXTS[1], TEXTS[2]]
+        with pytest.raises(RuntimeError, match="query must not be empty"):
+            compressor.compress_documents(self.documents, " ")
+
+
+class TestLlamaIndex:
+    nodes = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in TEXTS]  # noqa: RUF012
+
+    def ranked(self, postprocessor: Any, query: str = QUERY) -> list[str]:
+        return [node.node.get_content() for node in postprocessor.postprocess_nodes(self.nodes, query_str=query)]
+
+    def test_coheres(self, server: Server) -> None:
+        postprocessor = CohereRerank(api_key="any", model=MODEL, top_n=2, base_url=server.url)
+        assert self.ranked(postprocessor) == [TEXTS[1], TEXTS[2]]
+        with pytest.raises(cohere.BadRequestError, match="query must not be empty"):
+            self.ranked(postprocessor, " ")
+
+    def test_jinas(self, server: Server) -> None:
+        postprocessor = JinaRerank(api_key="any", model=MODEL, top_n=2, base_url=f"{server.url}/v1")
+        assert self.ranked(postprocessor) == [TEXTS[1], TEXTS[2]]
+        with pytest.raises(RuntimeError, match="query must not be empty"):
+            self.ranked(postprocessor, " ")
+
+    def test_text_embeddings_inferences(self, server: Server, served_model: TinyModel) -> None:
+        postprocessor = TextEmbeddingInference(model_name="any", base_url=server.url, top_n=3)
+        own = cohere.Client(api_key="any", base_url=server.url).rerank(**(ASK | {"model": served_model.directory.name}))
+        assert self.ranked(postprocessor) == [TEXTS[index] for index in indices(own)]
+
+
+class TestOpenAI:
+    def test_lists_models(self, server: Server, served_model: TinyModel) -> None:
+        client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
+        assert [each.id for each in client.models.list()] == [served_model.directory.name, MODEL]
+        assert client.models.retrieve(MODEL).id == MODEL
+        with pytest.raises(openai.NotFoundError, match="no/such"):
+            client.models.retrieve("no/such")
+
+    def test_embeds_in_base64_as_it_asks_by_default_and_as_numbers(self, server: Server) -> None:
+        client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
+        packed = client.embeddings.create(model=MODEL, input=TEXTS)
+        plain = client.embeddings.create(model=MODEL, input=TEXTS, encoding_format="float")
+        vectors = np.array([each.embedding for each in packed.data])
+        np.testing.assert_allclose(vectors, [each.embedding for each in plain.data], atol=1e-6)
+        assert vectors.shape == (3, 384)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        assert packed.usage.prompt_tokens > 10
+
+    def test_raises_its_own_errors(self, server: Server, served_model: TinyModel) -> None:
+        client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
+        for fields, said in (
+            ({"input": []}, "input must not be empty"),
+            ({"input": "a", "model": served_model.directory.name}, "cross-encoder"),
+            ({"input": "a", "dimensions": 7}, "dimensions must be 384"),
+            ({"input": [[10**6]]}, "input[0][0] is 1000000"),
+        ):
+            with pytest.raises(openai.BadRequestError) as raised:
+                client.embeddings.create(**({"model": MODEL} | fields))
+            assert said in str(raised.value)
+
+    async def test_embeds_asynchronously(self, server: Server) -> None:
+        client = openai.AsyncOpenAI(api_key="any", base_url=f"{server.url}/v1")
+        assert len((await client.embeddings.create(model=MODEL, input="a")).data) == 1
+
+
+def test_hugging_faces_client_speaks_to_embed(server: Server) -> None:
+    # It posts to the URL as given, and has no call for reranking. The default model here is a cross-encoder.
+    client = huggingface_hub.InferenceClient(model=f"{server.url}/embed")
+    with pytest.raises(HfHubHTTPError, match="cross-encoder"):
+        client.feature_extraction("Paris")
+
+
+@pytest.fixture(scope="module")
+def node_modules() -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("no npm on this machine")
+    command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+    subprocess.run(command, cwd=ROOT / "tests" / "clients", check=True, timeout=300)
+
+
+@pytest.mark.usefixtures("node_modules")
+def test_javascript_clients(server: Server, served_model: TinyModel) -> None:
+    command = ["node", "ask.js", server.url, MODEL, MODEL]
+    done = subprocess.run(
+        command, cwd=ROOT / "tests" / "clients", capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["v1"] == found["v2"] == [1, 0]
+    assert found["models"] == [served_model.directory.name, MODEL]
+    assert found["width"] == [384, 384]
+    assert found["length"] == pytest.approx(1, abs=1e-5)
+    for error in ("v1 error", "v2 error"):
+        assert (found[error]["name"], found[error]["status"]) == ("BadRequestError", 400)
+        assert "query must not be empty" in found[error]["message"]
+    assert (found["openai error"]["name"], found["openai error"]["status"]) == ("BadRequestError", 400)
+    assert "input[0] must not be empty" in found["openai error"]["message"]
