@@ -29,7 +29,8 @@ check: .venv/installed-dev ## Format, lint, types, directions of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: .venv/installed-dev ## Measure what serving costs over the engine
+bench: .venv/installed-dev ## Measure what serving costs over the engine, and a gateway over its tokenizer
+	$(BIN)/python loadtest/bench_edges.py
 	$(BIN)/python loadtest/bench_serving.py
 
 bench-engine: .venv/installed-peers .venv-infinity/installed ## Measure the engine against its peers
