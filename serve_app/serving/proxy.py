@@ -75,11 +75,12 @@ class _Answer:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             # Serve adds the id that the gateway's answer already carries.
-            headers[REQUEST_ID] = headers.get(REQUEST_ID, "")
+            if request_id := headers.get(REQUEST_ID):
+                headers[REQUEST_ID] = request_id
             json = headers.get("content-type", "").startswith("application/json")
             if message["status"] >= 400 and not json:
                 self._replacing = True
-                await self.refuse(message["status"], headers.get(REQUEST_ID))
+                await self.refuse(message["status"], request_id)
                 return
             self.begun = True
         await self._send(message)

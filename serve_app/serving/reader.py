@@ -53,12 +53,13 @@ class Reader:
         place, number, read, fresh = 0, 0, 0, True
         query: TokenIds | None = None
         for wave in slices(texts, WAVE_CHARACTERS):
-            token_ids = [ids for bite in slices(wave, BITE_CHARACTERS) for ids in await self._encoded(bite)]
-            while token_ids:
+            token_ids, at = await self._in_bites(self.tokenizer.encode, wave), 0
+            while at < len(token_ids):
                 if query is None:
-                    query = cut_query(token_ids.pop(0), self.form, self.reading, number)
-                    place, fresh = place + 1, True
-                taken, token_ids = token_ids[: ends[number] - place], token_ids[ends[number] - place :]
+                    query = cut_query(token_ids[at], self.form, self.reading, number)
+                    at, place, fresh = at + 1, place + 1, True
+                taken = token_ids[at : at + ends[number] - place]
+                at += len(taken)
                 if taken:
                     passages = cut_passages(query, taken, self.form, self.reading, read)
                     # A query of its own comes with each part again.
@@ -76,7 +77,8 @@ class Reader:
         """
         for first in range(0, len(texts), at_once):
             part = texts[first : first + at_once]
-            encoded = iter(await self._encoded([text for text in part if isinstance(text, str)]))
+            strings = [text for text in part if isinstance(text, str)]
+            encoded = iter(await self._in_bites(self.tokenizer.encode, strings))
             token_ids = [next(encoded) if isinstance(text, str) else text for text in part]
             passages = cut_texts(token_ids, self.form, self.reading, first)
             self.tokens += passages.total_tokens
@@ -84,17 +86,21 @@ class Reader:
 
     async def spans(self, texts: list[str]) -> list[list[Span]]:
         """Where each token of each text lies in it."""
-        return await self._in_thread(self.tokenizer.spans, texts)
+        return await self._in_bites(self.tokenizer.spans, texts)
 
-    async def _encoded(self, texts: list[str]) -> list[TokenIds]:
-        return await self._in_thread(self.tokenizer.encode, texts)
-
-    async def _in_thread(self, work: Callable[[list[str]], Result], texts: list[str]) -> Result:
+    async def _in_bites(self, work: Callable[[list[str]], list[Result]], texts: list[str]) -> list[Result]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        result = await loop.run_in_executor(self.threads, work, texts)
+        results = await in_bites(work, texts, self.threads)
         self.seconds += loop.time() - began
-        return result
+        return results
+
+
+async def in_bites(work: Callable[[list[str]], list[Result]], texts: list[str], threads: Executor) -> list[Result]:
+    """What work makes of each text, done in threads that others get in between."""
+    loop = asyncio.get_running_loop()
+    bites = slices(texts, BITE_CHARACTERS)
+    return [result for bite in bites for result in await loop.run_in_executor(threads, work, bite)]
 
 
 def slices(texts: Sequence[str], characters: int) -> Iterator[list[str]]:

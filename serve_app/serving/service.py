@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ from serve_app.ranking.request import (
     Usage,
 )
 from serve_app.serving.dispatch import Spread
-from serve_app.serving.reader import Group, Reader
+from serve_app.serving.reader import Group, Reader, in_bites
 from serve_app.serving.served import BrokenModel, RequestInWork, ServedModel
 
 CHARACTERS_PER_TOKEN = 4  # of English text, for what has not been tokenised yet
@@ -131,7 +132,8 @@ class Reranker:
             try:
                 scored, stages = await self._score(reader, groups, scoring)
             except PassageTooLongError as error:
-                queries = [list(by_query).index(query) for query in request.queries] if error.document < 0 else []
+                numbers = {query: number for number, query in enumerate(by_query)} if len(by_query) > 1 else {}
+                queries = [numbers[query] for query in request.queries] if numbers else []
                 raise _too_long(error, request.names, place_of, queries) from None
         raw = scored.scores[place_of]
         scores = raw if request.raw_scores else model.relevance(raw)
@@ -168,8 +170,7 @@ class Reranker:
     async def tokenize(self, name: str | None, texts: list[str], *, special: bool) -> list[list[Token]]:
         """See RankingService."""
         model = self._find(name)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: model.tokenizer.tokens(texts, special=special))
+        return await in_bites(partial(model.tokenizer.tokens, special=special), texts, self._threads)
 
     def _find(self, name: str | None) -> ServedModel:
         model = self._models[0] if name is None else self._by_name.get(name.lower())

@@ -51,6 +51,7 @@ def test_a_text_that_is_too_long_is_named_as_the_client_called_it(tiny_models: M
     for queries, texts, param in (
         (["a", "a"], ["b", long], "text_2[1]"),
         (["a", "a", long], ["b", "c", "d"], "text_1[2]"),
+        ([long, long], ["b", "c"], "text_1"),
     ):
         request = ScoreRequest(None, queries, texts, reading=Reading(truncate=False), names=names)
         with pytest.raises(APIError) as raised:

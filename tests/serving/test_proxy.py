@@ -30,6 +30,16 @@ async def test_a_plain_text_error_becomes_an_envelope(status: int, code: str, re
     assert answer.headers.get_list("x-request-id") == ["abc"]
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "fields"),
+    [("/v2/rerank", 503, {"id", "message"}), ("/rerank", 503, {"error", "error_type"}), ("/score", 408, {"error"})],
+)
+async def test_it_is_that_of_the_paths_own_clients(path: str, status: int, fields: set[str]) -> None:
+    answer = await ask(PlainTextResponse("away", status), path=path)
+    assert (answer.status_code, set(answer.json())) == (status, fields)
+    assert "x-request-id" not in answer.headers
+
+
 async def test_no_answer_and_a_crash_become_503() -> None:
     async def silent(scope: Scope, receive: Receive, send: Send) -> None:
         return
