@@ -81,7 +81,9 @@ def pairs_up(body: dict[str, Any]) -> bool:
     if [len(names) for names in given] != [1, 1]:
         return False
     first, second = ([side] if isinstance(side, str) else side for side in (body[names[0]] for names in given))
-    return bool(first and second) and len(first) in {1, len(second)} and all(query.strip() for query in first)
+    if not isinstance(first, list) or not isinstance(second, list):
+        return True
+    return bool(first and second) and len(first) in {1, len(second)} and all(str(query).strip() for query in first)
 
 
 def has_its_fields(document: Any, fields: list[str]) -> bool:

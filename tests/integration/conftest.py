@@ -1,12 +1,10 @@
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
 
 import pytest
 import yaml
 
 from serve_app.settings import EMBEDDED_MODEL
-from tests.integration.server import RAYRANK, Server, free_port, running
+from tests.integration.server import Server, free_port, running
 from tests.tiny_models import TinyModel
 
 
@@ -33,9 +31,3 @@ def server(served_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) ->
     config.write_text(yaml.safe_dump({"applications": [application]}))
     with running(["make", "run", f"CONFIG={config}", f"PORT={port}"], f"http://127.0.0.1:{port}") as server:
         yield server
-
-
-def serve(model: Path, *options: str) -> AbstractContextManager[Server]:
-    port = free_port()
-    command = [str(RAYRANK), "serve", "--model", str(model), "--port", str(port), *options]
-    return running(command, f"http://127.0.0.1:{port}")

@@ -121,7 +121,9 @@ def test_ten_thousand_identical_documents_are_scored_once(server: Server, model:
     many = rerank(server, model=model, query="capital", documents=["the same"] * 10_000).json()
     assert many["usage"]["prompt_tokens"] == one["usage"]["prompt_tokens"]
     assert many["usage"]["billed_documents"] == 10_000
-    assert {result["relevance_score"] for result in many["results"]} == {one["results"][0]["relevance_score"]}
+    (score,) = {result["relevance_score"] for result in many["results"]}
+    # Each replica takes the products that it measured to be faster; their last bits differ.
+    assert score == pytest.approx(one["results"][0]["relevance_score"], abs=1e-6)
 
 
 def test_a_lone_surrogate_is_no_server_error(server: Server, model: str) -> None:

@@ -1,21 +1,29 @@
-"""Serve's default way in: what it answers on its own comes in the API's envelope."""
+"""Serve's default way in, before the simulated device: what Serve answers on its own comes in the API's envelope."""
 
+import json
+import subprocess
 import threading
 import time
 
 import httpx
 
-from tests.integration.conftest import serve
-from tests.tiny_models import TinyModel
+from tests.integration.server import RAYRANK, free_port, running
+
+MODEL = "simulated/all-MiniLM-L6-v2"
 
 
-def test_a_request_whose_gateway_dies_is_told_so(served_model: TinyModel) -> None:
-    model = served_model.directory.name
-    with serve(served_model.directory, "--ingress", "proxy") as server:
+def test_a_request_whose_gateway_dies_is_told_so() -> None:
+    port = free_port()
+    command = [str(RAYRANK), "serve", "--config", "deployments/simulated.yaml", "--replicas", "2"]
+    with running([*command, "--ingress", "proxy", "--port", str(port)], f"http://127.0.0.1:{port}") as server:
+        assert "SIMULATED" in "".join(server.output)
+        assert len(server.replicas("Scorer")) == 2
+        pasted = subprocess.run(["bash", "-c", server.curl], capture_output=True, text=True, check=True)
+        assert json.loads(pasted.stdout)["model"] == MODEL
+
         url = f"{server.url}/v1/rerank"
-        assert httpx.post(url, json={"model": model, "query": "capital", "documents": ["Paris"]}).status_code == 200
         answers: list[httpx.Response] = []
-        slow = {"model": model, "query": "capital", "documents": [f"{i} word " * 100 for i in range(10_000)]}
+        slow = {"model": MODEL, "query": "capital", "documents": [f"{i} word " * 40 for i in range(5_000)]}
         client = threading.Thread(target=lambda: answers.append(httpx.post(url, json=slow, timeout=60)))
         client.start()
         time.sleep(1)
@@ -23,5 +31,5 @@ def test_a_request_whose_gateway_dies_is_told_so(served_model: TinyModel) -> Non
         client.join()
         assert (answers[0].status_code, answers[0].json()["error"]["code"]) == (503, "unavailable")
         # Serve starts another gateway; requests wait for it.
-        again = httpx.post(url, json={"model": model, "query": "capital", "documents": ["Paris"]}, timeout=60)
+        again = httpx.post(url, json={"model": MODEL, "query": "capital", "documents": ["Paris"]}, timeout=60)
         assert again.status_code == 200
