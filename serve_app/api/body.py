@@ -1,7 +1,11 @@
 """A request's body, read and unpacked with a limit."""
 
+import asyncio
+import gzip
+import io
 import zlib
 from collections.abc import Callable
+from typing import Protocol
 
 import zstandard
 from starlette.requests import ClientDisconnect, Request
@@ -11,35 +15,33 @@ from serve_app.api.errors import APIError, shown
 READ_AT_ONCE = 1 << 20  # bytes that are unpacked before the limit is looked at again
 
 
-def _gunzip(data: bytes, most: int) -> bytes:
-    """What the data expands to, up to a byte above `most`. Raises ValueError when it is not gzip."""
-    unpacked, rest = bytearray(), data
-    try:
-        while rest and len(unpacked) <= most:  # members may follow each other
-            member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-            unpacked += member.decompress(rest, most + 1 - len(unpacked))
-            if not member.eof and len(unpacked) <= most:
-                raise ValueError("it ends too early")
-            rest = member.unused_data
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
-    return bytes(unpacked)
+class Reader(Protocol):
+    """A packed body, read unpacked."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
-def _unzstd(data: bytes, most: int) -> bytes:
-    """As _gunzip, but up to a read above."""
+def _gzip(data: bytes) -> Reader:
+    return gzip.GzipFile(fileobj=io.BytesIO(data))
+
+
+def _zstd(data: bytes) -> Reader:
     # A frame may announce any window: 8 MiB is what decoders must support (RFC 8878, section 3.1.1.1.2).
-    reader = zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(data, read_across_frames=True)
+    return zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(data, read_across_frames=True)
+
+
+ENCODINGS: dict[str, Callable[[bytes], Reader]] = {"gzip": _gzip, "x-gzip": _gzip, "zstd": _zstd}
+
+
+def _unpacked(reader: Reader, most: int) -> bytes:
+    """What a body expands to, up to a read above `most`. Raises ValueError when it is not in its encoding."""
     unpacked = bytearray()
     try:
         while len(unpacked) <= most and (chunk := reader.read(READ_AT_ONCE)):
             unpacked += chunk
-    except zstandard.ZstdError as error:
+    except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
         raise ValueError(str(error)) from None
     return bytes(unpacked)
-
-
-ENCODINGS: dict[str, Callable[[bytes, int], bytes]] = {"gzip": _gunzip, "x-gzip": _gunzip, "zstd": _unzstd}
 
 
 async def read_json_body(request: Request, max_bytes: int) -> bytes:
@@ -61,9 +63,10 @@ async def read_json_body(request: Request, max_bytes: int) -> bytes:
             "unsupported_media_type", f"Content-Encoding {shown(encoding)} is not supported; supported: {known}"
         )
     body = await _read(request, max_bytes)
-    if unpack := ENCODINGS.get(encoding):
+    if opened := ENCODINGS.get(encoding):
         try:
-            body = unpack(body, max_bytes)
+            # A body of many small members takes long, and nobody else shall wait for it.
+            body = await asyncio.to_thread(_unpacked, opened(body), max_bytes)
         except ValueError as error:
             raise APIError("invalid_request", f"the body is not valid {encoding}: {error}", fault="syntax") from None
         if len(body) > max_bytes:
