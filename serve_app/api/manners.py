@@ -1,4 +1,4 @@
-"""What HTTP asks of every route: HEAD, timings, answers that have not changed, and compressed bodies."""
+"""What HTTP asks of every route: HEAD, timings, and answers that have not changed."""
 
 from hashlib import blake2b
 

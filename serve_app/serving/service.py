@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -112,7 +112,7 @@ class Reranker:
             results = [
                 RankedDocument(int(i), float(shown_scores[i]), span) for i, span in zip(order, spans, strict=True)
             ]
-            stages = Stages(reader.seconds, stages.queue, stages.score, time.perf_counter() - began)
+            stages = replace(stages, tokenize=reader.seconds, merge=time.perf_counter() - began)
         return Ranking(model.card.id, results, self._bill(model, scored, place_of, groups, reader.tokens), stages)
 
     async def score(self, request: ScoreRequest, terms: Terms) -> PairScores:
@@ -162,7 +162,7 @@ class Reranker:
                         spread.add(passages)
             except PassageTooLongError as error:
                 raise _too_long(error, request.names, range(len(inputs))) from None
-            stages = _stages(reader, spread.queue_s, spread.began)
+            stages = _stages(reader, spread)
         price = nano_dollars_per_token(model.card.pricing.tokens_usd)
         usage = Usage(reader.tokens, 0, reader.tokens * price, sum(map(len, texts[0].texts)))
         return Embeddings(model.card.id, spread.results, usage, stages)
@@ -247,7 +247,7 @@ class Reranker:
         first = np.concatenate([part.starts for part in parts])[winners]
         lengths = np.fromiter((ids.size for part in parts for ids in part.token_ids), np.int64, count=owners.size)
         scored = Scored(scores, np.bincount(owners, minlength=count), first, lengths[winners])
-        return scored, _stages(reader, spread.queue_s, spread.began)
+        return scored, _stages(reader, spread)
 
     @staticmethod
     def _bill(
@@ -260,9 +260,9 @@ class Reranker:
         return Usage(tokens, documents, documents * price, characters)
 
 
-def _stages(reader: Reader, queue_s: float, began: float | None) -> Stages:
-    score_s = 0.0 if began is None else asyncio.get_running_loop().time() - began - queue_s
-    return Stages(reader.seconds, queue_s, max(score_s, 0.0))
+def _stages(reader: Reader, spread: Spread) -> Stages:
+    score_s = 0.0 if spread.began is None else asyncio.get_running_loop().time() - spread.began - spread.queue_s
+    return Stages(reader.seconds, spread.queue_s, max(score_s, 0.0))
 
 
 def _estimated_tokens(model: ServedModel, groups: Sequence[Group], reading: Reading) -> int:

@@ -7,14 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import to_json
 
-from serve_app.api.dialects import native
 from serve_app.api.dialects.native import shortest
 from serve_app.api.errors import APIError
 from serve_app.api.validation import NOT_EMPTY, Count, NotNegative, RequestBody, require_count, validated
 from serve_app.ranking.price import format_usd
 from serve_app.ranking.request import Embeddings, EmbedRequest, FieldNames, Side
-
-error_body = native.error_body
 
 Text = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1})]
 TokenIds = Annotated[list[NotNegative], Field(json_schema_extra=NOT_EMPTY)]
