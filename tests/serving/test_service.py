@@ -161,10 +161,12 @@ def test_without_truncation_a_query_that_is_too_long_is_named(service: Service) 
 
 
 def test_the_clients_own_limit_of_a_document_is_kept(service: Service) -> None:
-    scores = by_index(
-        service.rank("red", ["red fish swims", "red fish walks away"], reading=Reading(max_document_tokens=1))
-    )
-    assert scores[0] == scores[1]
+    texts = ["red fish swims", "red fish walks away"]
+    one, two = (service.rank("red", texts, reading=Reading(max_document_tokens=limit)) for limit in (1, 2))
+    assert two.usage.tokens - one.usage.tokens == len(texts)
+    scores = by_index(one)
+    # The two rows of a step are alike to the last bits only where oneDNN's products are the faster ones.
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
 
 
 def test_no_time_at_all_is_a_deadline_exceeded(tiny: TinyModel) -> None:
