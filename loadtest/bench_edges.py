@@ -16,17 +16,17 @@ from rich.console import Console
 from workload import read_corpus
 
 from serve_app.api.dialects import native
-from serve_app.api.terms import Terms
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
-from serve_app.engine.config import read_config
-from serve_app.engine.scoring import input_format
+from serve_app.domain.terms import Terms
+from serve_app.engine.input_format import input_format
+from serve_app.engine.models.families import read_config
 from serve_app.engine.tokenizer import Tokenizer
-from serve_app.serving.availability import Availability
-from serve_app.serving.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardResults
-from serve_app.serving.reader import BITE_CHARACTERS, slices
-from serve_app.serving.served import ServedModel
-from serve_app.serving.service import Reranker
+from serve_app.service.availability import Availability
+from serve_app.service.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardResults
+from serve_app.service.reader import BITE_CHARACTERS, slices
+from serve_app.service.reranker import Reranker
+from serve_app.service.served import ServedModel
 from serve_app.settings import EMBEDDED_MODEL, Settings
 
 QUERY = "how are the works of a dishonest merchant discovered"

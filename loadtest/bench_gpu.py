@@ -19,10 +19,10 @@ from rich.table import Table
 from sets import LENGTHS, draw
 from transformers import AutoModelForSequenceClassification
 
+from serve_app.domain.sequences import Sequences
 from serve_app.engine.graphs import SHAPES
 from serve_app.engine.model import Model
-from serve_app.engine.options import EngineOptions, Precision
-from serve_app.engine.sequences import Sequences
+from serve_app.settings import EngineSettings, Precision
 
 STEPS = (4_096, 8_192, 16_384, 32_768, 65_536)  # tokens
 BATCHES = (32, 128, 512)  # of transformers
@@ -156,7 +156,7 @@ def main() -> None:
     directory = options.model or base_directory()
 
     def load(precision: Precision, *, cuda_graphs: bool = True) -> Model:
-        return Model.load(directory, EngineOptions(options.device, precision, cuda_graphs=cuda_graphs))
+        return Model.load(directory, EngineSettings(options.device, precision, cuda_graphs=cuda_graphs))
 
     model, exact = load(options.precision), load("exact")
     name = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from serve_app.engine.files import ModelError
 from serve_app.engine.model import Model, weight_bytes
-from serve_app.engine.options import EngineOptions
+from serve_app.settings import EngineSettings
 
 PRECISIONS = ("exact", "fast", "int8")
 BASE = Path(__file__).parent / "reports" / "base-model"
@@ -41,7 +41,7 @@ def measure(directory: Path, precision: str) -> Load:
     """Load in this process."""
     before, private = _status("VmRSS"), _status("RssAnon")
     began = time.perf_counter()
-    model = Model.load(directory, EngineOptions(device="cpu", precision=precision))  # type: ignore[arg-type]
+    model = Model.load(directory, EngineSettings(device="cpu", precision=precision))  # type: ignore[arg-type]
     seconds = time.perf_counter() - began
     return Load(
         seconds=seconds,

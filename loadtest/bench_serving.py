@@ -30,12 +30,12 @@ from workload import read_corpus
 
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
+from serve_app.domain.passages import cut_passages, cut_query
+from serve_app.domain.sequences import Sequences, shard_sequences
+from serve_app.domain.shards import cut_shards
+from serve_app.engine.input_format import input_format
 from serve_app.engine.model import Model
-from serve_app.engine.scoring import input_format, shard_sequences
-from serve_app.engine.sequences import Sequences
 from serve_app.engine.tokenizer import Tokenizer
-from serve_app.ranking.passages import cut_passages, cut_query
-from serve_app.ranking.shards import cut_shards
 from serve_app.settings import EMBEDDED_MODEL
 
 STEP_TOKENS = 2_048  # of a scorer on a CPU

@@ -18,8 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from serve_app.config_file import read_config_file
-from serve_app.ingress import ADDRESS_HEADER, default_ingress, environment
+from serve_app.launch.config_file import read_config_file
+from serve_app.launch.ingress import ADDRESS_HEADER, default_ingress, environment
 from serve_app.settings import Settings
 
 GATEWAYS_READY_S = 60

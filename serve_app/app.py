@@ -8,14 +8,13 @@ from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, RequestRouter
 from ray.serve.deployment import Application
 
 from serve_app.api.limits import Limits
-from serve_app.cards import served_cards
 from serve_app.catalog.card import Card
-from serve_app.engine.options import EngineOptions, Simulation
-from serve_app.ranking.user_error import UserError
-from serve_app.serving.dispatch import ShardLimits
+from serve_app.catalog.served import served_cards
+from serve_app.domain.errors import UserError
+from serve_app.service.dispatch import ShardLimits
 from serve_app.serving.gateway import Gateway, GatewayOptions
 from serve_app.serving.scorer import Scorer, ScorerOptions
-from serve_app.settings import ModelSettings, Settings
+from serve_app.settings import EngineSettings, ModelSettings, Settings
 
 # Calls in work are bounded by tokens, by the scheduler and the gateway themselves; Serve's own bounds, which refuse in
 # plain text, lie out of their way.
@@ -114,7 +113,7 @@ def _scorer(card: Card, model: ModelSettings, settings: Settings) -> Application
     simulated = model.simulated
     simulation = Simulation(simulated.tokens_per_s, simulated.step_ms / 1_000) if simulated else None
     options = ScorerOptions(
-        engine=EngineOptions(model.device, model.precision, model.threads, model.cuda_graphs, simulation),
+        engine=EngineSettings(model.device, model.precision, model.threads, model.cuda_graphs, simulation),
         replicas=model.most_replicas,
         max_step_tokens=model.max_step_tokens,
         max_queued_tokens=model.max_queued_tokens,

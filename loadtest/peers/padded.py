@@ -40,7 +40,7 @@ def tokenized(directory: Path, start: Start) -> Start:
     """The same contender on texts, by the model's own tokenizer."""
     from tokenizers import Tokenizer
 
-    from serve_app.engine.config import read_config
+    from serve_app.engine.models.families import read_config
 
     tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
     tokenizer.no_padding()

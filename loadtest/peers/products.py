@@ -13,7 +13,7 @@ def sequences(directory: Path) -> Start:  # noqa: ARG001
     """The products, whatever the work is."""
     import torch
 
-    from serve_app.engine.linear import linear
+    from serve_app.engine.layers.linear import linear
 
     torch.set_num_threads(THREADS)
     layers = [

@@ -13,8 +13,8 @@ AMPLE_S = 600.0
 
 def sequences(directory: Path, *, precision: str) -> Start:
     """The model alone, in steps as its scheduler cuts them."""
+    from serve_app.domain.sequences import Sequences
     from serve_app.engine.model import Model
-    from serve_app.engine.sequences import Sequences
 
     model = Model.load(directory, _options(precision))
 
@@ -36,7 +36,7 @@ def sequences(directory: Path, *, precision: str) -> Start:
 
 def texts(directory: Path, *, precision: str) -> Start:
     """The same behind its tokenizer."""
-    from serve_app.engine.config import read_config
+    from serve_app.engine.models.families import read_config
     from serve_app.engine.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.load(directory)
@@ -52,11 +52,11 @@ def texts(directory: Path, *, precision: str) -> Start:
 
 def requests(directory: Path, *, precision: str) -> Start:
     """The whole path of a request but HTTP and Ray: tokenizer, cut, shards, scheduler, merge."""
-    from serve_app.api.terms import Terms
     from serve_app.catalog.catalog import load_catalog
     from serve_app.catalog.location import resolve
-    from serve_app.ranking.request import Document, RerankRequest
-    from serve_app.serving.inprocess import load_reranker
+    from serve_app.domain.request import Document, RerankRequest
+    from serve_app.domain.terms import Terms
+    from serve_app.service.in_process import load_reranker
 
     loop = asyncio.new_event_loop()
     card = resolve(str(directory), load_catalog())
@@ -83,9 +83,9 @@ def requests(directory: Path, *, precision: str) -> Start:
 
 
 def _options(precision: str):
-    from serve_app.engine.options import EngineOptions
+    from serve_app.settings import EngineSettings
 
-    known = EngineOptions.__annotations__["precision"].__args__
+    known = EngineSettings.__annotations__["precision"].__args__
     if precision not in known:
         raise ValueError(f"the engine knows no precision {precision!r}")
-    return EngineOptions(device="cpu", precision=precision, threads=THREADS)
+    return EngineSettings(device="cpu", precision=precision, threads=THREADS)

@@ -29,7 +29,7 @@ def module(directory: Path) -> Any:
     import torch
     from transformers import AutoModel, AutoModelForSequenceClassification
 
-    from serve_app.engine.config import read_config
+    from serve_app.engine.models.families import read_config
 
     class Logits(torch.nn.Module):
         def __init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 import zstandard
 from starlette.requests import ClientDisconnect, Request
 
-from serve_app.api.errors import APIError, shown
+from serve_app.domain.errors import ServiceError, shown
 
 READ_AT_ONCE = 1 << 20  # bytes that are unpacked before the limit is looked at again
 
@@ -47,19 +47,19 @@ def _unpacked(reader: Reader, most: int) -> bytes:
 async def read_json_body(request: Request, max_bytes: int) -> bytes:
     """The body of a request that says it is JSON, unpacked.
 
-    Raises APIError: unsupported_media_type, payload_too_large (before all of it is read or unpacked), invalid_request
+    Raises ServiceError: unsupported_media_type, payload_too_large (before all of it is read or unpacked), invalid_request
     when the connection closes half-way or the body is not in the encoding that it names.
     """
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
-        raise APIError(
+        raise ServiceError(
             "unsupported_media_type",
             f'the body must be JSON; Content-Type is {shown(media_type)}. Send "Content-Type: application/json"',
         )
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", *ENCODINGS}:
         known = ", ".join(ENCODINGS)
-        raise APIError(
+        raise ServiceError(
             "unsupported_media_type", f"Content-Encoding {shown(encoding)} is not supported; supported: {known}"
         )
     body = await _read(request, max_bytes)
@@ -68,7 +68,9 @@ async def read_json_body(request: Request, max_bytes: int) -> bytes:
             # A body of many small members takes long, and nobody else shall wait for it.
             body = await asyncio.to_thread(_unpacked, opened(body), max_bytes)
         except ValueError as error:
-            raise APIError("invalid_request", f"the body is not valid {encoding}: {error}", fault="syntax") from None
+            raise ServiceError(
+                "invalid_request", f"the body is not valid {encoding}: {error}", fault="syntax"
+            ) from None
         if len(body) > max_bytes:
             raise _too_large("longer when unpacked", max_bytes)
     return body
@@ -87,9 +89,9 @@ async def _read(request: Request, max_bytes: int) -> bytes:
             if size > max_bytes:
                 raise _too_large("longer", max_bytes)
     except ClientDisconnect:
-        raise APIError("invalid_request", "the connection was closed before the whole body had come") from None
+        raise ServiceError("invalid_request", "the connection was closed before the whole body had come") from None
     return b"".join(chunks)
 
 
-def _too_large(size: str, max_bytes: int) -> APIError:
-    return APIError("payload_too_large", f"the body is {size}; at most {max_bytes:,} bytes are allowed")
+def _too_large(size: str, max_bytes: int) -> ServiceError:
+    return ServiceError("payload_too_large", f"the body is {size}; at most {max_bytes:,} bytes are allowed")

@@ -8,8 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.api.errors import APIError
 from serve_app.api.forms import error_form, render_error
+from serve_app.domain.errors import ServiceError
 
 log = logging.getLogger("rayrank.api")
 
@@ -48,6 +48,6 @@ class RequestContext:
             log.exception("request failed", extra={"request_id": request_id, "path": scope["path"]})
             if started:
                 raise
-            error = APIError("internal", f"something broke here; the request id is {request_id}")
+            error = ServiceError("internal", f"something broke here; the request id is {request_id}")
             status, body, headers = render_error(error, request_id, error_form(scope["path"]))
             await Response(body, status, headers)(scope, receive, send_with_id)

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic_core import to_json
 
 from serve_app.api.dialects import cohere_v2, native, tei, vllm
-from serve_app.api.errors import APIError
+from serve_app.domain.errors import ServiceError
 
-ErrorForm = Callable[[APIError, str], tuple[int, dict[str, Any]]]
+ErrorForm = Callable[[ServiceError, str], tuple[int, dict[str, Any]]]
 
 FORMS: Mapping[str, ErrorForm] = {
     "/v2/rerank": cohere_v2.error_body,
@@ -26,7 +26,7 @@ def error_form(path: str) -> ErrorForm:
     return FORMS.get(path, native.error_body)
 
 
-def render_error(error: APIError, request_id: str, form: ErrorForm) -> tuple[int, bytes, dict[str, str]]:
+def render_error(error: ServiceError, request_id: str, form: ErrorForm) -> tuple[int, bytes, dict[str, str]]:
     """Status, body and headers of an error."""
     status, body = form(error, request_id)
     return status, to_json(body), error.all_headers() | {"content-type": "application/json"}

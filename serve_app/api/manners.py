@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.ranking.request import Stages
+from serve_app.domain.answer import Stages
 
 
 class HeadAsGet:

@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 
 from serve_app.api.dialects import cohere_v2, tei, vllm
-from serve_app.api.terms import TIER_HEADER, TIMEOUT_HEADER
+from serve_app.api.headers import TIER_HEADER, TIMEOUT_HEADER
 from serve_app.api.validation import RequestBody
-from serve_app.ranking.caller import TIERS
+from serve_app.domain.caller import TIERS
 
 MODEL, ID = "sentence-transformers/all-MiniLM-L6-v2", "f66c4416b22b4dc9bce30181279de4ba"
 RANKED = [{"index": 0, "relevance_score": 0.9425505}, {"index": 1, "relevance_score": 0.4707848}]

@@ -17,13 +17,15 @@ from serve_app.api import openapi
 from serve_app.api.body import read_json_body
 from serve_app.api.context import REQUEST_ID, RequestContext
 from serve_app.api.dialects import cohere_v2, native, openai, tei, vllm
-from serve_app.api.errors import APIError, shown
 from serve_app.api.forms import error_form, render_error
+from serve_app.api.headers import read_terms
 from serve_app.api.limits import Limits
 from serve_app.api.manners import HeadAsGet, json_response, server_timing, unless_unchanged
-from serve_app.api.service import ModelInfo, RankingService
-from serve_app.api.terms import read_terms
-from serve_app.ranking.request import Ranking, RerankRequest
+from serve_app.domain.answer import Ranking
+from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.model import ModelInfo
+from serve_app.domain.request import RerankRequest
+from serve_app.domain.service import RankingService
 
 WORTH_COMPRESSING = 4_096  # bytes
 # level 1 takes a millisecond for 100 KiB of JSON and leaves a fifth; higher ones take more and leave little less
@@ -51,7 +53,7 @@ def build_api(service: RankingService, limits: Limits) -> FastAPI:
             allow_headers=["*"],
             expose_headers=[REQUEST_ID, "Server-Timing", "Retry-After", "ETag"],
         )
-    app.add_exception_handler(APIError, _answer_error)
+    app.add_exception_handler(ServiceError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     _add_ranking(app, service, limits)
     _add_text_embeddings_inference(app, service, limits)
@@ -145,7 +147,7 @@ def _add_text_embeddings_inference(app: FastAPI, service: RankingService, limits
 
 
 def _of_vllm(body: bytes) -> bool:
-    """Whether a body of `/rerank` is vLLM's, by what it calls its documents. Raises APIError where it has both."""
+    """Whether a body of `/rerank` is vLLM's, by what it calls its documents. Raises ServiceError where it has both."""
     texts, documents = b'"texts"' in body, b'"documents"' in body
     if texts and documents:
         try:
@@ -156,7 +158,7 @@ def _of_vllm(body: bytes) -> bool:
             texts, documents = "texts" in fields, "documents" in fields
     if texts and documents:
         message = "give texts (as to Text Embeddings Inference) or documents (as to vLLM), not both"
-        raise APIError("invalid_request", message, "texts", fault="type")
+        raise ServiceError("invalid_request", message, "texts", fault="type")
     return documents
 
 
@@ -183,14 +185,14 @@ def _add_models(app: FastAPI, service: RankingService) -> None:
         default = service.models()[0]
         # A cold model is woken by its first request.
         if default.status not in {"ready", "cold"}:
-            raise APIError("unavailable", f"the model {default.id} is {default.status}", retry_after_s=1)
+            raise ServiceError("unavailable", f"the model {default.id} is {default.status}", retry_after_s=1)
         return json_response(b'{"status":"ready"}')
 
 
-def model_not_found(name: str, models: Sequence[ModelInfo]) -> APIError:
+def model_not_found(name: str, models: Sequence[ModelInfo]) -> ServiceError:
     """The answer to a model that is not served."""
     served = ", ".join(info.id for info in models)
-    return APIError("model_not_found", f"the model {shown(name)} is not served here; served: {served}", "model")
+    return ServiceError("model_not_found", f"the model {shown(name)} is not served here; served: {served}", "model")
 
 
 def _model(info: ModelInfo) -> dict[str, Any]:
@@ -222,7 +224,7 @@ def _model(info: ModelInfo) -> dict[str, Any]:
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, APIError)
+    assert isinstance(error, ServiceError)
     form = getattr(request.state, "error_form", None) or error_form(request.url.path)
     status, body, headers = render_error(error, request.state.request_id, form)
     return Response(body, status, headers)
@@ -239,7 +241,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": f"{allowed}, OPTIONS"})
         message = f"{request.method} is not allowed on {path}; allowed: {allowed}"
-        return await _answer_error(request, APIError("method_not_allowed", message, headers={"Allow": allowed}))
+        return await _answer_error(request, ServiceError("method_not_allowed", message, headers={"Allow": allowed}))
     if error.status_code == 404:
-        return await _answer_error(request, APIError("not_found", f"there is nothing at {path}; see /docs"))
-    return await _answer_error(request, APIError("invalid_request", str(error.detail)))
+        return await _answer_error(request, ServiceError("not_found", f"there is nothing at {path}; see /docs"))
+    return await _answer_error(request, ServiceError("invalid_request", str(error.detail)))

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from serve_app.api.errors import APIError, shown
-from serve_app.ranking.request import FieldNames
+from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.request import FieldNames
 
 
 def whole(value: object) -> object:
@@ -41,7 +41,7 @@ Body = TypeVar("Body", bound=RequestBody)
 
 
 def validated(model: type[Body], body: bytes) -> Body:
-    """The body as a model. Raises APIError invalid_request naming the field at fault."""
+    """The body as a model. Raises ServiceError invalid_request naming the field at fault."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -54,17 +54,17 @@ def unknown_fields(body: RequestBody) -> list[str]:
 
 
 def require_query(query: str, name: str) -> None:
-    """Raise APIError where a query says nothing."""
+    """Raise ServiceError where a query says nothing."""
     if not query.strip():
-        raise APIError("invalid_request", f"{name} must not be empty or blank", name, fault="empty")
+        raise ServiceError("invalid_request", f"{name} must not be empty or blank", name, fault="empty")
 
 
 def require_count(texts: Sequence[object], names: FieldNames, most: int) -> None:
-    """Raise APIError where there are no texts, or too many."""
+    """Raise ServiceError where there are no texts, or too many."""
     if not texts:
-        raise APIError("invalid_request", f"{names.documents} must not be empty", names.documents, fault="empty")
+        raise ServiceError("invalid_request", f"{names.documents} must not be empty", names.documents, fault="empty")
     if len(texts) > most:
-        raise APIError(
+        raise ServiceError(
             "invalid_request",
             f"{names.documents} has {len(texts):,} entries; at most {most:,} are allowed in one request",
             names.documents,
@@ -72,26 +72,26 @@ def require_count(texts: Sequence[object], names: FieldNames, most: int) -> None
         )
 
 
-def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> APIError:
+def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> ServiceError:
     first = _first(error.errors(include_url=False, include_context=False))
     location = first["loc"]
     if first["type"] == "json_invalid":
         if "number out of range" in first["msg"] and (named := _explain_long_number(model, body)):
             return named
         message = f"the body is not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
-        return APIError("invalid_request", message, fault="syntax")
+        return ServiceError("invalid_request", message, fault="syntax")
     if not location:
         message = f"the body must be a JSON object; got {shown(first['input'])}"
-        return APIError("invalid_request", message, fault="type")
+        return ServiceError("invalid_request", message, fault="type")
     name = str(location[0])
     param = name + "".join(f"[{part}]" for part in location if isinstance(part, int))
     if first["type"] == "missing":
-        return APIError("invalid_request", f"{param} is missing", param, fault="type")
+        return ServiceError("invalid_request", f"{param} is missing", param, fault="type")
     if param != name and first["type"].endswith("_type") and (wanted := model.item_forms.get(name)):
         message = f"{param} must be {wanted}; got {shown(first['input'])}"
     else:
         message = f"{param}: {first['msg'][0].lower()}{first['msg'][1:]}; got {shown(first['input'])}"
-    return APIError("invalid_request", message, param, fault="type")
+    return ServiceError("invalid_request", message, param, fault="type")
 
 
 def _first(errors: list[ErrorDetails]) -> ErrorDetails:
@@ -103,7 +103,7 @@ def _first(errors: list[ErrorDetails]) -> ErrorDetails:
     )
 
 
-def _explain_long_number(model: type[RequestBody], body: bytes) -> APIError | None:
+def _explain_long_number(model: type[RequestBody], body: bytes) -> ServiceError | None:
     """Name the field of an integer that is too long to be read; None where that cannot be told."""
     try:
         model.model_validate(json.loads(body, parse_int=_short_or_text))

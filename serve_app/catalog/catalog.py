@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from serve_app.catalog.card import Card
-from serve_app.ranking.user_error import UserError
+from serve_app.catalog.card import CARD, Card
+from serve_app.domain.errors import UserError
 
 CARDS = Path(str(resources.files("serve_app.catalog") / "cards"))
 
@@ -46,7 +46,7 @@ def load_catalog(directory: Path = CARDS) -> Catalog:
 def load_card(path: Path) -> Card:
     """One card from its file. Raises CatalogError naming file and field."""
     try:
-        return Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return CARD.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "card"

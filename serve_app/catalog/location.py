@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from serve_app.catalog.card import Card, Source
 from serve_app.catalog.catalog import Catalog, CatalogError
 
+SNAPSHOT = re.compile(r"/models--([^/]+)/snapshots/[^/]+$")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[0-9a-f]{40})?")
 
 
@@ -24,7 +25,7 @@ def resolve(name: str, catalog: Catalog) -> Card:
         return card
     path = _directory(name)
     if path is not None:
-        return _card_of(path, Source(path=path), path.name)
+        return _card_of(path, Source(path=path), _name_of(path))
     if Path(name).is_absolute() or name.startswith((".", "~")) or not HUB_ID.fullmatch(name):
         known = ", ".join(card.id for card in catalog)
         raise CatalogError(
@@ -60,6 +61,12 @@ def _directory(name: str) -> Path | None:
         return path if name and path.is_dir() else None
     except (OSError, RuntimeError, ValueError):  # a name that no file can have, or a home that nobody has
         return None
+
+
+def _name_of(directory: Path) -> str:
+    """What a directory is called: its own name, or `org/name` where it is a snapshot in the hub's cache."""
+    snapshot = SNAPSHOT.search(directory.as_posix())
+    return snapshot[1].replace("--", "/", 1) if snapshot else directory.name
 
 
 def _hub() -> ModuleType:

@@ -5,16 +5,16 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from serve_app.engine.config import AnyConfig
-from serve_app.engine.families import build_encoder
-from serve_app.engine.linear import Activation, Linear
-from serve_app.engine.placement import Int8Placement, Placement
-from serve_app.engine.scoring import input_format, shard_sequences
-from serve_app.engine.sequences import Sequences
+from serve_app.domain.passages import cut_passages, cut_query
+from serve_app.domain.sequences import Sequences, shard_sequences
+from serve_app.domain.shards import cut_shards
+from serve_app.engine.input_format import input_format
+from serve_app.engine.layers.linear import Activation, Linear
+from serve_app.engine.layers.placement import Int8Placement, Placement
+from serve_app.engine.models.build import build_encoder
+from serve_app.engine.models.families import AnyConfig
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
-from serve_app.ranking.passages import cut_passages, cut_query
-from serve_app.ranking.shards import cut_shards
 
 QUERY_TOKENS, DOCUMENTS, DOCUMENT_TOKENS = 24, 16, 100
 

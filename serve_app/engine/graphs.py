@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serve_app.engine.packed import Packed, buffer
-from serve_app.engine.placement import Placement
-from serve_app.engine.sequences import Sequences
+from serve_app.domain.sequences import Sequences
+from serve_app.engine.layers.packed import Packed, buffer
+from serve_app.engine.layers.placement import Placement
 
 log = logging.getLogger("rayrank.graphs")
 

@@ -10,19 +10,19 @@ import numpy as np
 import psutil
 import torch
 
+from serve_app.domain.sequences import Rows, Sequences
 from serve_app.engine.calibration import calibrate
-from serve_app.engine.config import EncoderConfig, read_config
-from serve_app.engine.families import Encoder, build_encoder, build_head
 from serve_app.engine.files import ModelError
 from serve_app.engine.graphs import CudaRecorder, Graphs, Recorder
-from serve_app.engine.heads import Head
-from serve_app.engine.options import EngineOptions
-from serve_app.engine.packed import Packed
-from serve_app.engine.placement import Placement, choose_placement
-from serve_app.engine.scheduler import StepTooLargeError
-from serve_app.engine.sequences import Rows, Sequences
+from serve_app.engine.layers.packed import Packed
+from serve_app.engine.layers.placement import Placement, choose_placement
+from serve_app.engine.models.build import Encoder, build_encoder, build_head
+from serve_app.engine.models.families import EncoderConfig, read_config
+from serve_app.engine.models.heads import Head
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
+from serve_app.scheduling.device import StepTooLargeError
+from serve_app.settings import EngineSettings
 
 # The activations of a step and what torch itself takes, beside the weights.
 WORKING_BYTES = 512 * 2**20
@@ -43,13 +43,13 @@ class Model:
         self._graphs: Callable[[Sequences], torch.Tensor | None] = lambda _: None
 
     @classmethod
-    def load(cls, directory: Path, options: EngineOptions | None = None, sha256: str | None = None) -> Self:
+    def load(cls, directory: Path, options: EngineSettings | None = None, sha256: str | None = None) -> Self:
         """The model of a directory in Hugging Face layout.
 
         sha256: pinned digest of its model.safetensors. Raises ModelError when it is not supported, not sound, or too
         large for the memory that is free.
         """
-        options = options or EngineOptions()
+        options = options or EngineSettings()
         config = read_config(directory)
         placement = choose_placement(options)
         # int8 takes its scales from the layers in float32.

@@ -9,8 +9,8 @@ from tokenizers import Tokenizer as RustTokenizer
 from tokenizers import decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram
 
+from serve_app.domain.answer import Span, Token
 from serve_app.engine.files import ModelError
-from serve_app.ranking.request import Span, Token
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
 SENTENCEPIECE_SPECIAL = 3

@@ -15,17 +15,17 @@ from serve_app.api.limits import Limits
 from serve_app.api.routes import build_api
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
-from serve_app.engine.config import read_config
-from serve_app.engine.scoring import input_format
+from serve_app.domain.errors import UserError
+from serve_app.engine.input_format import input_format
+from serve_app.engine.models.families import read_config
 from serve_app.engine.tokenizer import Tokenizer
-from serve_app.ranking.user_error import UserError
-from serve_app.serving.availability import Availability
-from serve_app.serving.dispatch import Dispatcher, ReplicaLostError, ShardAnswer, ShardCall, ShardLimits, ShardResults
+from serve_app.service.availability import Availability
+from serve_app.service.dispatch import Dispatcher, ReplicaLostError, ShardAnswer, ShardCall, ShardLimits, ShardResults
+from serve_app.service.reranker import Reranker
+from serve_app.service.served import BrokenModel, ServedModel
 from serve_app.serving.failure import failure_of
 from serve_app.serving.outstanding import outstanding
 from serve_app.serving.scorer import Scorer
-from serve_app.serving.served import BrokenModel, ServedModel
-from serve_app.serving.service import Reranker
 
 log = logging.getLogger("rayrank.gateway")
 

@@ -11,9 +11,10 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.context import REQUEST_ID, SANE_ID
-from serve_app.api.errors import STATUS, APIError
+from serve_app.api.errors import STATUS
 from serve_app.api.forms import error_form, render_error
-from serve_app.api.terms import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
+from serve_app.api.headers import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
+from serve_app.domain.errors import ServiceError
 
 log = logging.getLogger("rayrank.proxy")
 
@@ -86,7 +87,7 @@ class _Answer:
         await self._send(message)
 
     async def refuse(self, status: int, request_id: str | None = None) -> None:
-        error = APIError(
+        error = ServiceError(
             CODES.get(status, "internal"),
             "the request was not served; nothing was charged",
             retry_after_s=RESTART_S if status in {429, 503} else None,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ray.serve.request_router import FIFOMixin, PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
-from serve_app.serving.dispatch import ShardCall
+from serve_app.service.dispatch import ShardCall
 from serve_app.serving.outstanding import outstanding
 
 

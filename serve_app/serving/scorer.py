@@ -11,13 +11,15 @@ from ray import serve
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
-from serve_app.engine.config import read_config
-from serve_app.engine.options import EngineOptions
-from serve_app.engine.scheduler import Device, OverloadedError, Scheduler
-from serve_app.engine.scoring import shard_results, shard_sequences
-from serve_app.engine.simulated import SimulatedModel
-from serve_app.engine.work import DeadlineError, StepError, Work
-from serve_app.serving.dispatch import ShardAnswer, ShardCall, ShardRefusal, ShardResults
+from serve_app.domain.scores import shard_results
+from serve_app.domain.sequences import shard_sequences
+from serve_app.engine.models.families import read_config
+from serve_app.scheduling.device import Device
+from serve_app.scheduling.scheduler import OverloadedError, Scheduler
+from serve_app.scheduling.simulated import SimulatedModel
+from serve_app.scheduling.work import DeadlineError, StepError, Work
+from serve_app.service.dispatch import ShardAnswer, ShardCall, ShardRefusal, ShardResults
+from serve_app.settings import EngineSettings
 
 log = logging.getLogger("rayrank.scorer")
 
@@ -30,7 +32,7 @@ class ScorerOptions:
     the device.
     """
 
-    engine: EngineOptions
+    engine: EngineSettings
     replicas: int
     max_step_tokens: int | None
     max_queued_tokens: int
@@ -115,7 +117,7 @@ class Scorer:
         }
 
 
-def _load(card: Card, engine: EngineOptions) -> Device:
+def _load(card: Card, engine: EngineSettings) -> Device:
     directory = locate(card.source)
     if engine.simulation:
         config = read_config(directory)

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from serve_app.api.dialects.native import shortest
-from serve_app.api.errors import APIError
-from serve_app.ranking.request import Reading
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.request import Reading
 from tests.api.word_overlap import MODEL, WordOverlap
 
 BODY: dict[str, Any] = {"model": MODEL, "query": "red fish swims", "documents": ["blue", "red fish", "red"]}
@@ -115,7 +115,7 @@ async def test_an_odd_request_id_is_replaced(client: httpx.AsyncClient, given: s
 
 
 async def test_an_overloaded_service_says_when_to_come_again(client: httpx.AsyncClient, service: WordOverlap) -> None:
-    service.error = APIError("overloaded", "busy", retry_after_s=2.1)
+    service.error = ServiceError("overloaded", "busy", retry_after_s=2.1)
     response = await client.post("/v1/rerank", json=BODY)
     assert response.status_code == 429
     assert response.headers["retry-after"] == "3"

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from serve_app.api.errors import APIError
-from serve_app.ranking.request import EmbedRequest, Reading
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.request import EmbedRequest, Reading
 from tests.api.word_overlap import MODEL, WordOverlap
 
 QUERY, TEXTS = "red fish swims", ["blue", "red fish", "red"]
@@ -126,14 +126,14 @@ class TestTextEmbeddingsInference:
     @pytest.mark.parametrize(
         ("error", "status", "kind"),
         [
-            (APIError("overloaded", "busy", retry_after_s=2), 429, "Overloaded"),
-            (APIError("internal", "broken"), 424, "Backend"),
-            (APIError("unavailable", "away", retry_after_s=2), 503, "Unhealthy"),
-            (APIError("invalid_request", "texts[0] has 600 tokens", "texts[0]", fault="size"), 422, "Validation"),
+            (ServiceError("overloaded", "busy", retry_after_s=2), 429, "Overloaded"),
+            (ServiceError("internal", "broken"), 424, "Backend"),
+            (ServiceError("unavailable", "away", retry_after_s=2), 503, "Unhealthy"),
+            (ServiceError("invalid_request", "texts[0] has 600 tokens", "texts[0]", fault="size"), 422, "Validation"),
         ],
     )
     async def test_what_fails_later(
-        self, client: httpx.AsyncClient, service: WordOverlap, error: APIError, status: int, kind: str
+        self, client: httpx.AsyncClient, service: WordOverlap, error: ServiceError, status: int, kind: str
     ) -> None:
         service.error = error
         response = await posted(client, "/rerank", query=QUERY, texts=TEXTS)

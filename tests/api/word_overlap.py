@@ -10,22 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from serve_app.api.routes import model_not_found
-from serve_app.api.service import ModelInfo, ModelStatus
-from serve_app.api.terms import Terms
-from serve_app.ranking.request import (
-    Embeddings,
-    EmbedRequest,
-    PairScores,
-    RankedDocument,
-    Ranking,
-    RerankRequest,
-    ScoreRequest,
-    Span,
-    Stages,
-    Token,
-    Usage,
-)
+from serve_app.domain.answer import Embeddings, PairScores, RankedDocument, Ranking, Span, Stages, Token, Usage
+from serve_app.domain.model import ModelInfo, ModelStatus
+from serve_app.domain.request import EmbedRequest, RerankRequest, ScoreRequest
+from serve_app.domain.service import model_not_found
+from serve_app.domain.terms import Terms
 
 MODEL = "org/word-overlap"
 NANO_DOLLARS_PER_DOCUMENT = 8_000

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from ray.serve.schema import ServeDeploySchema
 
-from serve_app.ingress import CALLBACK
+from serve_app.launch.ingress import CALLBACK
 from serve_app.settings import Settings
 from tests.deployments.schemas import kubernetes_problems, rayservice_problems
 

@@ -2,18 +2,19 @@
 
 import numpy as np
 
+from serve_app.domain.passages import InputFormat, cut_passages, cut_query
+from serve_app.domain.scores import shard_results
+from serve_app.domain.sequences import Sequences, shard_sequences
+from serve_app.domain.shards import cut_shards
+from serve_app.engine.input_format import input_format
 from serve_app.engine.model import Model
-from serve_app.engine.options import EngineOptions
-from serve_app.engine.scoring import input_format, shard_results, shard_sequences
-from serve_app.engine.sequences import Sequences
 from serve_app.engine.tokenizer import Tokenizer
-from serve_app.ranking.passages import InputFormat, cut_passages, cut_query
-from serve_app.ranking.shards import cut_shards
+from serve_app.settings import EngineSettings
 from tests.tiny_models import TinyModel
 
 
 class Engine:
-    def __init__(self, tiny: TinyModel, options: EngineOptions | None = None) -> None:
+    def __init__(self, tiny: TinyModel, options: EngineSettings | None = None) -> None:
         self.model = Model.load(tiny.directory, options)
         self.tokenizer = Tokenizer.load(tiny.directory)
         self.form: InputFormat = input_format(self.tokenizer, self.model.config)

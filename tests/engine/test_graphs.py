@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serve_app.domain.sequences import Sequences
 from serve_app.engine.graphs import SHAPES, Recorder, Run
 from serve_app.engine.model import Model
-from serve_app.engine.sequences import Sequences
 from tests.conftest import FAMILIES, HEADS
-from tests.engine.device import sequences, texts_of
+from tests.scheduling.device import sequences, texts_of
 from tests.tiny_models import TinyModel
 
 texts = st.lists(st.lists(st.integers(5, 300), min_size=1, max_size=100), min_size=1, max_size=20)
@@ -61,8 +61,8 @@ def varlen_by_masks(  # noqa: PLR0917
 
 def model_on_a_gpu_of_masks(tiny: TinyModel, patch: pytest.MonkeyPatch, recorder: Recorder) -> Model:
     model = Model.load(tiny.directory)
-    patch.setattr("serve_app.engine.attention.varlen_attn", varlen_by_masks)
-    patch.setattr("serve_app.engine.placement.Placement.varlen", True)
+    patch.setattr("serve_app.engine.layers.attention.varlen_attn", varlen_by_masks)
+    patch.setattr("serve_app.engine.layers.placement.Placement.varlen", True)
     patch.setattr("serve_app.engine.graphs.SHAPES", SHAPES[:3])
     model.record(recorder)
     return model

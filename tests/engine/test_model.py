@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from serve_app.domain.sequences import Sequences
 from serve_app.engine.model import Model
-from serve_app.engine.scheduler import StepTooLargeError
-from serve_app.engine.sequences import Sequences
-from tests.engine.device import sequences
+from serve_app.scheduling.device import StepTooLargeError
 from tests.engine.loaded import Engine
+from tests.scheduling.device import sequences
 from tests.tiny_models import TOKENS, TinyModel
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from serve_app.catalog.card import Source
-from serve_app.engine.scoring import shard_sequences
-from serve_app.ranking.passages import cut_passages, cut_query
-from serve_app.ranking.shards import cut_shards
+from serve_app.domain.passages import cut_passages, cut_query
+from serve_app.domain.sequences import shard_sequences
+from serve_app.domain.shards import cut_shards
 from tests.conftest import FAMILIES
 from tests.engine.loaded import Engine
 from tests.engine.reference import Reference

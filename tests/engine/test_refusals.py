@@ -10,12 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from serve_app.engine.config import read_config
 from serve_app.engine.files import ModelError
+from serve_app.engine.input_format import input_format
 from serve_app.engine.model import Model, require_memory
-from serve_app.engine.options import EngineOptions
-from serve_app.engine.scoring import input_format
+from serve_app.engine.models.families import read_config
 from serve_app.engine.tokenizer import Tokenizer
+from serve_app.settings import EngineSettings
 from tests.tiny_models import TinyModel
 
 GIB = 2**30
@@ -264,7 +264,7 @@ def test_too_little_memory_is_said_with_both_numbers(directory: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_cuda_device_that_is_not_there_is_refused(directory: Path) -> None:
     with pytest.raises(ModelError, match="no CUDA device"):
-        Model.load(directory, EngineOptions(device="cuda"))
+        Model.load(directory, EngineSettings(device="cuda"))
 
 
 def test_no_tokenizer_at_all_is_named(directory: Path) -> None:

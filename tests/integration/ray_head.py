@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from serve_app.ingress import Ingress, environment
+from serve_app.launch.ingress import Ingress, environment
 from tests.integration.server import ROOT
 
 RAY = Path(sys.executable).with_name("ray")

@@ -1,5 +1,5 @@
 from serve_app.serving.outstanding import Outstanding
-from tests.engine.device import Clock
+from tests.scheduling.device import Clock
 
 
 def test_the_replica_with_the_fewest_tokens_out_comes_first() -> None:

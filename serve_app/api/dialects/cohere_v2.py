@@ -8,9 +8,10 @@ from pydantic_core import to_json
 
 from serve_app.api.dialects.native import EXAMPLE, document, result_body, search_units
 from serve_app.api.dialects.truncation import TruncationBody
-from serve_app.api.errors import APIError
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, Count, Whole, require_count, require_query, validated
-from serve_app.ranking.request import FieldNames, Ranking, RerankRequest
+from serve_app.domain.answer import Ranking
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.request import FieldNames, RerankRequest
 
 TEXT_OBJECT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 
@@ -59,7 +60,7 @@ class ErrorBody(BaseModel):
 
 
 def parse(body: bytes, max_documents: int) -> RerankRequest:
-    """The request in a body. Raises APIError invalid_request naming the field at fault."""
+    """The request in a body. Raises ServiceError invalid_request naming the field at fault."""
     parsed = validated(RerankBody, body)
     require_query(parsed.query, "query")
     require_count(parsed.documents, FieldNames(), max_documents)
@@ -84,6 +85,6 @@ def render(ranking: Ranking, request: RerankRequest, request_id: str) -> bytes:
     return to_json({"id": request_id, "results": results, "meta": meta}, inf_nan_mode="null")
 
 
-def error_body(error: APIError, request_id: str) -> tuple[int, dict[str, Any]]:
+def error_body(error: ServiceError, request_id: str) -> tuple[int, dict[str, Any]]:
     """Status and body of an error."""
     return error.status, {"id": request_id, "message": error.message}

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import to_json
 
 from serve_app.api.dialects.truncation import TruncationBody
-from serve_app.api.errors import APIError, shown
 from serve_app.api.validation import (
     NOT_BLANK,
     NOT_EMPTY,
@@ -18,8 +17,10 @@ from serve_app.api.validation import (
     unknown_fields,
     validated,
 )
-from serve_app.ranking.price import format_usd
-from serve_app.ranking.request import Document, FieldNames, RankedDocument, Ranking, RerankRequest
+from serve_app.domain.answer import RankedDocument, Ranking
+from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.price import format_usd
+from serve_app.domain.request import Document, FieldNames, RerankRequest
 
 DOCUMENTS_PER_SEARCH_UNIT = 100  # Cohere's unit of billing
 EXAMPLE: dict[str, JsonValue] = {
@@ -101,13 +102,13 @@ class RerankAnswer(BaseModel):
 def parse(body: bytes, max_documents: int) -> RerankRequest:
     """The request in a body.
 
-    Raises APIError invalid_request naming the field at fault.
+    Raises ServiceError invalid_request naming the field at fault.
     """
     return request_of(validated(RerankBody, body), max_documents)
 
 
 def request_of(parsed: RerankBody, max_documents: int) -> RerankRequest:
-    """What a body asks for. Raises APIError invalid_request naming the field at fault."""
+    """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
     require_query(parsed.query, "query")
     require_count(parsed.documents, FieldNames(), max_documents)
     return RerankRequest(
@@ -173,7 +174,7 @@ def shortest(score: float) -> float:
 def document(index: int, given: str | Mapping[str, Any], rank_fields: list[str] | None = None) -> Document:
     """A document as clients send it: a string, or an object of which some fields are read.
 
-    Raises APIError naming the document.
+    Raises ServiceError naming the document.
     """
     if isinstance(given, str):
         return Document(given)
@@ -184,12 +185,12 @@ def document(index: int, given: str | Mapping[str, Any], rank_fields: list[str] 
         if isinstance(value, str):
             values.append(value)
         elif value is not None or not rank_fields:
-            raise APIError("invalid_request", f"{param}.{field} must be a string; got {shown(value)}", param)
+            raise ServiceError("invalid_request", f"{param}.{field} must be a string; got {shown(value)}", param)
     if not values:
-        raise APIError("invalid_request", f"{param} has none of the rank_fields {shown(rank_fields)}", param)
+        raise ServiceError("invalid_request", f"{param} has none of the rank_fields {shown(rank_fields)}", param)
     return Document("\n".join(values), given)
 
 
-def error_body(error: APIError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
+def error_body(error: ServiceError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
     """Status and body of an error: OpenAI's form, which vLLM's clients read, too."""
     return error.status, error.body()

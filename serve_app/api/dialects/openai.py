@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import to_json
 
 from serve_app.api.dialects.native import shortest
-from serve_app.api.errors import APIError
 from serve_app.api.validation import NOT_EMPTY, Count, NotNegative, RequestBody, require_count, validated
-from serve_app.ranking.price import format_usd
-from serve_app.ranking.request import Embeddings, EmbedRequest, FieldNames, Side
+from serve_app.domain.answer import Embeddings
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.price import format_usd
+from serve_app.domain.request import EmbedRequest, FieldNames, Side
 
 Text = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1})]
 TokenIds = Annotated[list[NotNegative], Field(json_schema_extra=NOT_EMPTY)]
@@ -78,7 +79,7 @@ class EmbeddingsAnswer(BaseModel):
 def parse(body: bytes, max_inputs: int) -> tuple[EmbedRequest, bool]:
     """The request in a body, and whether its vectors are wanted in base64.
 
-    Raises APIError invalid_request naming the field at fault.
+    Raises ServiceError invalid_request naming the field at fault.
     """
     parsed = validated(EmbeddingsBody, body)
     request = EmbedRequest(
@@ -92,14 +93,14 @@ def parse(body: bytes, max_inputs: int) -> tuple[EmbedRequest, bool]:
 
 
 def checked_inputs(given: Inputs, names: FieldNames, most: int) -> Sequence[str | Sequence[int]]:
-    """A list of texts, whichever of its forms was given. Raises APIError where there is none, or an empty one."""
+    """A list of texts, whichever of its forms was given. Raises ServiceError where there is none, or an empty one."""
     alone = isinstance(given, str) or (bool(given) and isinstance(given[0], int))
     inputs: Any = [given] if alone else given
     require_count(inputs, names, most)
     for index, text in enumerate(inputs):
         if not len(text):
             param = names.documents if alone else names.document(index)
-            raise APIError("invalid_request", f"{param} must not be empty", param, fault="empty")
+            raise ServiceError("invalid_request", f"{param} must not be empty", param, fault="empty")
     return inputs  # type: ignore[no-any-return]
 
 

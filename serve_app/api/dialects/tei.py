@@ -10,21 +10,12 @@ from pydantic_core import to_json
 from serve_app import __version__
 from serve_app.api.dialects.native import shortest
 from serve_app.api.dialects.openai import Inputs, checked_inputs
-from serve_app.api.errors import APIError
 from serve_app.api.limits import Limits
-from serve_app.api.service import ModelInfo
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, Count, RequestBody, require_count, require_query, validated
-from serve_app.ranking.request import (
-    Document,
-    Embeddings,
-    EmbedRequest,
-    FieldNames,
-    Ranking,
-    Reading,
-    RerankRequest,
-    Side,
-    Token,
-)
+from serve_app.domain.answer import Embeddings, Ranking, Token
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.model import ModelInfo
+from serve_app.domain.request import Document, EmbedRequest, FieldNames, Reading, RerankRequest, Side
 
 NAMES, INPUTS = FieldNames(documents="texts"), FieldNames(documents="inputs")
 Direction = Annotated[
@@ -139,7 +130,7 @@ class ErrorBody(BaseModel):
 
 
 def parse(body: bytes, max_documents: int) -> RerankRequest:
-    """The request in a body. Raises APIError invalid_request naming the field at fault."""
+    """The request in a body. Raises ServiceError invalid_request naming the field at fault."""
     parsed = validated(RerankBody, body)
     require_query(parsed.query, "query")
     require_count(parsed.texts, NAMES, max_documents)
@@ -188,7 +179,7 @@ def _side(direction: str) -> Side:
 
 
 def parse_embed(body: bytes, max_inputs: int) -> EmbedRequest:
-    """The request in a body. Raises APIError invalid_request naming the field at fault."""
+    """The request in a body. Raises ServiceError invalid_request naming the field at fault."""
     parsed = validated(EmbedBody, body)
     return EmbedRequest(
         model=None,
@@ -206,7 +197,7 @@ def render_vectors(embeddings: Embeddings) -> bytes:
 
 
 def parse_tokenize(body: bytes, max_inputs: int) -> tuple[list[str], bool]:
-    """The texts, and whether special tokens are wanted. Raises APIError invalid_request naming the field at fault."""
+    """The texts, and whether special tokens are wanted. Raises ServiceError invalid_request naming the field at fault."""
     parsed = validated(TokenizeBody, body)
     texts = [parsed.inputs] if isinstance(parsed.inputs, str) else parsed.inputs
     require_count(texts, INPUTS, max_inputs)
@@ -257,7 +248,7 @@ def info(model: ModelInfo, limits: Limits) -> bytes:
     )
 
 
-def error_body(error: APIError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
+def error_body(error: ServiceError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
     """Status and body of an error."""
     if error.code == "invalid_request":
         status, kind = FAULTS[error.fault]

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from serve_app.api.validation import NotNegative, RequestBody, whole
-from serve_app.ranking.request import Reading, Side
+from serve_app.domain.request import Reading, Side
 
 MODELS_OWN = -1  # of truncate_prompt_tokens: as much as the model reads
 

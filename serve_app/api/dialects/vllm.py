@@ -14,9 +14,10 @@ from pydantic_core import to_json
 from serve_app.api.dialects import native
 from serve_app.api.dialects.native import shortest
 from serve_app.api.dialects.truncation import TruncationBody
-from serve_app.api.errors import APIError
 from serve_app.api.validation import NotNegative, require_count, require_query, validated
-from serve_app.ranking.request import FieldNames, PairScores, RerankRequest, ScoreRequest
+from serve_app.domain.answer import PairScores
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.request import FieldNames, RerankRequest, ScoreRequest
 
 render_rerank = native.render
 # The names that its exceptions go by; other statuses have HTTP's own phrase.
@@ -111,7 +112,7 @@ class ScoreAnswer(BaseModel):
 
 
 def parse_rerank(body: bytes, max_documents: int) -> RerankRequest:
-    """The request in a body. Raises APIError invalid_request naming the field at fault."""
+    """The request in a body. Raises ServiceError invalid_request naming the field at fault."""
     parsed = validated(RerankBody, body)
     request = native.request_of(parsed, max_documents)
     return replace(
@@ -123,7 +124,7 @@ def parse_rerank(body: bytes, max_documents: int) -> RerankRequest:
 
 
 def parse_score(body: bytes, max_documents: int) -> ScoreRequest:
-    """The request in a body. Raises APIError invalid_request naming the field at fault."""
+    """The request in a body. Raises ServiceError invalid_request naming the field at fault."""
     parsed = validated(ScoreBody, body)
     first, queries = _side(parsed, FIRST)
     second, texts = _side(parsed, SECOND)
@@ -134,7 +135,7 @@ def parse_score(body: bytes, max_documents: int) -> ScoreRequest:
         message = (
             f"{first} has {len(queries):,} texts and {second} {len(texts):,}; give one and any, or as many of each"
         )
-        raise APIError("invalid_request", message, first)
+        raise ServiceError("invalid_request", message, first)
     for index, query in enumerate(queries):
         require_query(query, first if isinstance(getattr(parsed, first), str) else f"{first}[{index}]")
     return ScoreRequest(
@@ -151,9 +152,9 @@ def _side(parsed: ScoreBody, names: tuple[str, ...]) -> tuple[str, list[str]]:
     """The name that a side was given by, and its texts."""
     given = [name for name in names if getattr(parsed, name) is not None]
     if not given:
-        raise APIError("invalid_request", f"{names[0]} is missing", names[0], fault="type")
+        raise ServiceError("invalid_request", f"{names[0]} is missing", names[0], fault="type")
     if len(given) > 1:
-        raise APIError("invalid_request", f"{given[0]} and {given[1]} say the same: give one", given[1])
+        raise ServiceError("invalid_request", f"{given[0]} and {given[1]} say the same: give one", given[1])
     texts: Texts = getattr(parsed, given[0])
     return given[0], [texts] if isinstance(texts, str) else texts
 
@@ -181,7 +182,7 @@ def render_score(scores: PairScores, request_id: str) -> bytes:
     )
 
 
-def error_body(error: APIError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
+def error_body(error: ServiceError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
     """Status and body of an error."""
     kind = ERROR_TYPES.get(error.status, HTTPStatus(error.status).phrase)
     detail = {"message": error.message, "type": kind, "param": error.param, "code": error.status}

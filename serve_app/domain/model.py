@@ -1,0 +1,91 @@
+"""What is known of a model: what its card states, and how it is served at the moment."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+# Read by pydantic where a card is checked: a field that is not known is refused.
+STRICT = {"extra": "forbid"}
+
+HeadKind = Literal["classification", "embedding"]
+ModelStatus = Literal["ready", "cold", "loading", "failed"]
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """What a request costs, in US dollars; 0 is free.
+
+    usd: for 1,000 documents ranked. tokens_usd: for a million tokens embedded.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+
+    unit: Literal["1k_documents"] = "1k_documents"
+    usd: Decimal = Decimal(0)
+    tokens_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A published result of a model on a data set, percent."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    dataset: str
+    map: float
+    mrr: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What is published of a model. It does not change while the model is served.
+
+    context_length: the longest sequence in tokens; query, document and special tokens together. head: classification is
+    a cross-encoder, embedding a bi-encoder.
+    """
+
+    id: str
+    summary: str
+    architecture: str
+    head: HeadKind
+    context_length: int
+    parameters: int
+    aliases: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    license: str = "unknown"
+    published: date | None = None
+    pricing: Pricing = Pricing()
+    evaluation: tuple[Evaluation, ...] = ()
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it also gives vectors."""
+        return self.head == "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """How a model is served at the moment.
+
+    created: seconds since 1970, when it was deployed. replicas: how many run. documents_per_s: of all replicas together
+    over the last minutes, None when none were scored. precision, pooling: how it is computed, as its replicas report;
+    None before one has. failure: why it cannot be asked, when status is failed.
+    """
+
+    status: ModelStatus
+    created: int
+    replicas: int = 0
+    documents_per_s: float | None = None
+    precision: str | None = None
+    pooling: str | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A served model: its facts, and its state when it was asked for. context_length: as it is served here."""
+
+    facts: ModelFacts
+    state: ModelState
+    context_length: int

@@ -1,0 +1,114 @@
+"""What a client asks, whatever the wire format."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from serve_app.domain.answer import Embeddings, ModelAnswer, PairScores, Ranking, TokenLists
+
+Side = Literal["left", "right"]
+Answer = TypeVar("Answer", bound=ModelAnswer)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of a request.
+
+    text: what is scored. source: the mapping that the client sent, given back whole; None when it sent a string.
+    """
+
+    text: str
+    source: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How much of long texts the model reads.
+
+    max_passages: of one document, each as long as the model and the query leave room for; None for as many as it takes.
+    truncate: drop what does not fit into them; otherwise such a text is an error. truncated_side: where it is dropped.
+    max_query_tokens, max_document_tokens, max_sequence_tokens: the client's own limits, which texts are always cut to;
+    the last one's sequence is all that the model reads at once, special tokens included.
+    """
+
+    max_passages: int | None = 1
+    truncate: bool = True
+    truncated_side: Side = "right"
+    max_query_tokens: int | None = None
+    max_document_tokens: int | None = None
+    max_sequence_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldNames:
+    """What the client's wire format calls things, for error messages that name them."""
+
+    query: str = "query"
+    documents: str = "documents"
+
+    def document(self, index: int) -> str:
+        """One of the documents."""
+        return f"{self.documents}[{index}]"
+
+
+@dataclass(frozen=True)
+class ModelRequest(Generic[Answer]):
+    """Something that a model is asked, and what kind of answer there is to it. model: None for the default one."""
+
+    model: str | None
+
+
+@dataclass(frozen=True)
+class RerankRequest(ModelRequest[Ranking]):
+    """A query and the documents to sort by relevance to it.
+
+    top_n: how many to return, None for all. return_documents, return_passages: give
+    each document back, or where its best passage lies. raw_scores: the model's own score (logit, cosine) in place of 0
+    to 1. warnings: what of the body was ignored.
+    """
+
+    query: str
+    documents: Sequence[Document]
+    top_n: int | None = None
+    return_documents: bool = False
+    return_passages: bool = False
+    raw_scores: bool = False
+    reading: Reading = Reading()
+    names: FieldNames = FieldNames()
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ScoreRequest(ModelRequest[PairScores]):
+    """Pairs of a query and a text, to be scored in their order.
+
+    queries, texts: equally many. The rest is as in RerankRequest.
+    """
+
+    queries: Sequence[str]
+    texts: Sequence[str]
+    raw_scores: bool = False
+    reading: Reading = Reading()
+    names: FieldNames = FieldNames()
+
+
+@dataclass(frozen=True)
+class EmbedRequest(ModelRequest[Embeddings]):
+    """Texts to turn into vectors, each as text or as the model's own token ids, special ones included or not.
+
+    dimensions: how many numbers the client expects, None where it takes what the model gives.
+    """
+
+    inputs: Sequence[str | Sequence[int]]
+    dimensions: int | None = None
+    truncate: bool = False
+    truncated_side: Side = "right"
+    names: FieldNames = FieldNames(documents="input")
+
+
+@dataclass(frozen=True)
+class TokenizeRequest(ModelRequest[TokenLists]):
+    """Texts to split into tokens, whole. special: with those of the model's template around each."""
+
+    texts: Sequence[str]
+    special: bool = True

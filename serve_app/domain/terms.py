@@ -1,0 +1,21 @@
+"""On which terms one request is served: for whom, how urgently, and by when."""
+
+from dataclasses import dataclass
+
+from serve_app.domain.caller import ANYONE, Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one request.
+
+    timeout_s: the longest that its work may take, from `began` on. wait_s: how much longer it may take because a cold
+    model has to start first. began: when it arrived, on the event loop's clock; None for when its work is asked for.
+    request_id: finds it in the logs, down to the replica.
+    """
+
+    timeout_s: float
+    wait_s: float = 0.0
+    caller: Caller = ANYONE
+    began: float | None = None
+    request_id: str = ""

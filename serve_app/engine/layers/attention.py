@@ -1,0 +1,81 @@
+"""Attention over sequences of different lengths that lie end to end, without padding."""
+
+from itertools import groupby
+from typing import Protocol
+
+import torch
+from torch.nn import functional
+from torch.nn.attention.varlen import varlen_attn
+
+from serve_app.engine.layers.packed import Packed
+from serve_app.engine.layers.placement import Placement
+from serve_app.engine.layers.window import WindowAttention
+
+
+class Attention(Protocol):
+    """One step's attention.
+
+    query: (rows, heads, size), `row_lengths` rows a sequence. key, value: (tokens, heads, size), `lengths` tokens a
+    sequence. Returns (rows, heads * size): every row attends to all tokens of its own sequence.
+    """
+
+    def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor: ...
+
+
+class SequenceAttention:
+    """Attention by torch's fused kernel, one call for each run of sequences of the same length.
+
+    Works on every device and in every precision; on CPU nested tensors and padded masks are slower.
+    """
+
+    def __init__(self, lengths: list[int], row_lengths: list[int]) -> None:
+        runs = groupby(zip(row_lengths, lengths, strict=True))
+        self._runs = [(sum(1 for _ in members), rows, tokens) for (rows, tokens), members in runs]
+
+    def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        heads, size = query.shape[1:]
+        out = torch.empty(query.shape[0], heads * size, dtype=query.dtype, device=query.device)
+        row = token = 0
+        for count, rows, tokens in self._runs:
+            next_row, next_token = row + count * rows, token + count * tokens
+            attended = functional.scaled_dot_product_attention(
+                query[row:next_row].view(count, rows, heads, size).transpose(1, 2),
+                key[token:next_token].view(count, tokens, heads, size).transpose(1, 2),
+                value[token:next_token].view(count, tokens, heads, size).transpose(1, 2),
+            )
+            out[row:next_row].view(count, rows, heads, size).copy_(attended.transpose(1, 2))
+            row, token = next_row, next_token
+        return out
+
+
+class VarlenAttention:
+    """Attention by torch's variable-length kernel: CUDA, float16 or bfloat16."""
+
+    def __init__(self, step: Packed, window: int | None, *, first_tokens: bool) -> None:
+        self._row_bounds, self._most_rows = (step.counts, 1) if first_tokens else (step.bounds, step.longest)
+        self._token_bounds, self._most_tokens = step.bounds, step.longest
+        self._window = (-1, -1) if window is None else (window, window)
+
+    def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        bounds = self._row_bounds, self._token_bounds, self._most_rows, self._most_tokens
+        out = varlen_attn(query, key, value, *bounds, window_size=self._window)
+        assert isinstance(out, torch.Tensor)
+        return out.flatten(1)
+
+
+def attention(
+    step: Packed, placement: Placement, window: int | None = None, *, first_tokens: bool = False
+) -> Attention:
+    """The attention of one step.
+
+    window: how many tokens to either side each one attends to, None for the whole sequence. first_tokens: whether each
+    sequence's first token alone asks; with a window, all must.
+    """
+    # The kernel counts a window from a sequence's end: right only where every token asks.
+    assert window is None or not first_tokens
+    if placement.varlen:
+        return VarlenAttention(step, window, first_tokens=first_tokens)
+    lengths = step.lengths
+    if window is not None and max(lengths) > window + 1:
+        return WindowAttention(lengths, window, placement.device)
+    return SequenceAttention(lengths, [1] * len(lengths) if first_tokens else lengths)

@@ -1,0 +1,106 @@
+"""The configuration of ModernBERT, as transformers 5 writes it and as transformers 4 did."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from serve_app.domain.model import HeadKind
+from serve_app.engine.models.config import EncoderConfig, Pooling, embedding_pooling, longest
+from serve_app.engine.models.fields import Fields
+
+FULL, SLIDING = "full_attention", "sliding_attention"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a layer's tokens see.
+
+    window: tokens to either side, None for the whole sequence. theta: base of the rotary positions' wavelengths.
+    """
+
+    window: int | None
+    theta: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModernBertConfig(EncoderConfig):
+    """The numbers that shape a ModernBERT.
+
+    reaches: of each layer. The biases: whether these parts have one.
+    """
+
+    reaches: tuple[Reach, ...]
+    attention_bias: bool
+    mlp_bias: bool
+    norm_bias: bool
+    classifier_bias: bool
+
+    @property
+    def table_parameters(self) -> int:
+        """Numbers in the embedding table and its norm."""
+        return self.hidden * (self.vocabulary + 1 + self.norm_bias)
+
+    @property
+    def layer_parameters(self) -> int:
+        """Numbers in all layers; the head is left out."""
+        layer = 4 * self.hidden * (self.hidden + self.attention_bias)
+        layer += 3 * self.hidden * self.intermediate + self.mlp_bias * (2 * self.intermediate + self.hidden)
+        # Two norms a layer: the first layer has but one, and the last of all is behind the layers.
+        return self.layers * (layer + 2 * self.hidden * (1 + self.norm_bias))
+
+
+def read_modernbert(fields: Fields, head: HeadKind) -> ModernBertConfig:
+    """ModernBERT's configuration."""
+    fields.only("hidden_activation", "gelu", default="gelu")
+    fields.only("classifier_activation", "gelu", default="gelu")
+    fields.refuse("rope_scaling")
+    layers = fields.whole("num_hidden_layers")
+    return ModernBertConfig(
+        head=head,
+        hidden=fields.whole("hidden_size"),
+        layers=layers,
+        heads=fields.whole("num_attention_heads"),
+        intermediate=fields.whole("intermediate_size"),
+        vocabulary=fields.whole("vocab_size"),
+        epsilon=fields.number("norm_eps", 1e-5),
+        max_tokens=longest(fields.directory, fields.whole("max_position_embeddings")),
+        pooling=_pooling(fields, head),
+        reaches=_reaches(fields, layers),
+        attention_bias=fields.flag("attention_bias"),
+        mlp_bias=fields.flag("mlp_bias"),
+        norm_bias=fields.flag("norm_bias"),
+        classifier_bias=fields.flag("classifier_bias"),
+    )
+
+
+def _pooling(fields: Fields, head: HeadKind) -> Pooling:
+    if head == "embedding":
+        return embedding_pooling(fields.directory)
+    return "cls" if fields.choice("classifier_pooling", "cls", "cls", "mean") == "cls" else "mean"
+
+
+def _reaches(fields: Fields, layers: int) -> tuple[Reach, ...]:
+    # local_attention is the width of the whole window.
+    window = fields.whole("local_attention", 128) // 2
+    kinds = {
+        FULL: Reach(None, _theta(fields, FULL, "global_rope_theta", 160_000.0)),
+        SLIDING: Reach(window, _theta(fields, SLIDING, "local_rope_theta", 10_000.0)),
+    }
+    names = _layer_types(fields, layers)
+    if len(names) != layers or not all(name in kinds for name in names):
+        raise fields.refusal("layer_types", f"{names!r} is not {FULL} or {SLIDING} for each of {layers} layers")
+    return tuple(kinds[name] for name in names)
+
+
+def _layer_types(fields: Fields, layers: int) -> list[Any]:
+    if "layer_types" not in fields:
+        every = fields.whole("global_attn_every_n_layers", 3)
+        return [SLIDING if layer % every else FULL for layer in range(layers)]
+    names = fields.raw("layer_types")
+    return names if isinstance(names, list) else [names]
+
+
+def _theta(fields: Fields, kind: str, before: str, default: float) -> float:
+    """The base of one kind of layer. before: the field that transformers 4 kept it in."""
+    rotary = fields.part("rope_parameters").part(kind)
+    rotary.only("rope_type", "default", default="default")
+    return rotary.number("rope_theta") if "rope_theta" in rotary else fields.number(before, default)

@@ -1,0 +1,257 @@
+"""Work that waits for one device, and the steps it is cut into. Plain asyncio."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from serve_app.domain.caller import ANYONE, Caller
+from serve_app.domain.sequences import Rows, Sequences
+from serve_app.scheduling.backlog import Backlog
+from serve_app.scheduling.device import Device, StepTooLargeError
+from serve_app.scheduling.tiers import Tiers
+from serve_app.scheduling.work import Part, StepError, Work
+
+log = logging.getLogger("rayrank.scheduler")
+
+# Steps are not halved for good below this part of their first size: memory that another process takes comes back.
+SMALLEST_PART = 16
+BATCH_PATIENCE_S = 10.0
+KEPT = 0.9  # of the past in the moving mean, a step
+
+
+class OverloadedError(Exception):
+    """The queue is full. Nothing was queued. retry_after_s: when what is queued now should be done."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Scheduler:
+    """A bounded queue of work before one worker thread that owns the device.
+
+    While the device computes a step, arrivals gather; when it takes another, that has sequences of all that waits, up
+    to a number of tokens. Tenants share it evenly (fair_queue.py), and the standard tier comes before the batch tier
+    (tiers.py). Of one tenant, that request comes first which would be done first if each had the device alone from its
+    arrival on: small ones pass a large one, but later ones do not pass it for ever. Every work settles on its own:
+    rows, its own error, or its deadline.
+
+    device: the model; its steps start in the worker thread. worker: that thread, an executor of one; load the model in
+    it, too: a process with two threads that compute makes OpenMP put its helpers to sleep between any two products,
+    which costs a third of the speed. max_step_tokens: of one step, None for what suits the device; halved whenever one
+    does not fit into the device's memory; a longer sequence has a step of its own.
+    max_queued_tokens: waiting or in work; beyond it work is refused. max_queue_s: so is work that would have to wait
+    for longer. clock: seconds, as deadlines are given.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        worker: ThreadPoolExecutor,
+        *,
+        max_step_tokens: int | None,
+        max_queued_tokens: int,
+        max_queue_s: float = math.inf,
+        batch_patience_s: float = BATCH_PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._device = device
+        self._max_step_tokens = max_step_tokens = max_step_tokens or device.step_tokens
+        self._least_step_tokens = max(max_step_tokens // SMALLEST_PART, 1)
+        self._max_queued_tokens, self._max_queue_s = max_queued_tokens, max_queue_s
+        self._clock = clock
+        self._queue = Tiers(max_step_tokens, batch_patience_s)
+        self._arrival = asyncio.Event()
+        self._worker = worker
+        # Waiting for a step must not keep the next from starting.
+        self._waiters = ThreadPoolExecutor(device.steps_in_flight, thread_name_prefix="step")
+        self._runner: asyncio.Task[None] | None = None
+        self._backlog = Backlog[Work]()
+        self._unanswered: set[Work] = set()
+        self._waiting_tokens = self._in_flight = 0
+        self._last_done = 0.0
+        self._closed = False
+        self._recent_tokens = self._recent_s = 0.0
+        self._room = 0  # tokens that all steps together could have had
+        self.steps = 0
+        self.tokens = 0
+
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens waiting and in the steps that run."""
+        return self._waiting_tokens + self._in_flight
+
+    @property
+    def step_fill(self) -> float:
+        """Mean share of a step's tokens that were used, 0 to 1."""
+        return self.tokens / self._room if self._room else 0.0
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Rate of the last steps that were at least half full, a moving mean; 0 before the first.
+
+        What a device does in a second with small steps says little of what it can do.
+        """
+        return self._recent_tokens / self._recent_s if self._recent_s else 0.0
+
+    def now(self) -> float:
+        """The time on the clock that deadlines are given on, seconds."""
+        return self._clock()
+
+    def admit(
+        self, sequences: Sequences, deadline: float, caller: Caller = ANYONE, request_tokens: int | None = None
+    ) -> Work:
+        """Queue some sequences.
+
+        request_tokens: of the whole request that they are a part of; None where they are all of it.
+        Must be called on the event loop. Raises OverloadedError at once when they do not fit into the queue; work that
+        finds the queue empty always does. Raises RuntimeError after close().
+        """
+        self.check()
+        arriving, now, rate = int(sequences.lengths.sum()), self._clock(), self.tokens_per_s
+        # When it would be done if it had the device alone.
+        rank = now + (request_tokens or arriving) / rate if rate else now
+        self._require_room(arriving, caller.tenant, rank)
+        work = Work(sequences, deadline, caller, rank, asyncio.get_running_loop().create_future(), arrived=now)
+        if not len(sequences):
+            work.result.set_result(np.empty((0, 1), dtype=np.float32))
+            return work
+        self._queue.push(work, now)
+        self._backlog.add(caller.tenant, work)
+        self._unanswered.add(work)
+        self._waiting_tokens += arriving
+        work.result.add_done_callback(lambda _: self._forget(work))
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run(), name="scheduler")
+        self._arrival.set()
+        return work
+
+    def _require_room(self, arriving: int, tenant: str, rank: float) -> None:
+        queued, rate = self.queued_tokens, self.tokens_per_s
+        if queued and queued + arriving > self._max_queued_tokens:
+            message = f"{queued:,} tokens are queued; the limit is {self._max_queued_tokens:,}"
+            raise OverloadedError(message, queued / rate if rate else 1.0)
+        if (wait_s := self._backlog.wait_s(tenant, rank, rate)) > self._max_queue_s:
+            raise OverloadedError(f"it would wait for {wait_s:.1f} s; the limit is {self._max_queue_s:.1f} s", wait_s)
+
+    def check(self) -> None:
+        """Raise RuntimeError when the scheduler can answer no more."""
+        if self._closed or (self._runner is not None and self._runner.done()):
+            raise RuntimeError("the scheduler has ended")
+
+    async def close(self) -> None:
+        """End the worker; what waits is cancelled."""
+        self._closed = True
+        if self._runner is not None:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+        for work in self._unanswered:
+            work.result.cancel()
+        # A step cannot be stopped; it ends in its thread, and nobody waits for it.
+        self._worker.shutdown(wait=False)
+        self._waiters.shutdown(wait=False)
+
+    async def _run(self) -> None:
+        free = asyncio.Semaphore(self._device.steps_in_flight)
+        async with asyncio.TaskGroup() as steps:
+            while True:
+                await free.acquire()
+                while not (parts := self._queue.take(self._max_step_tokens, self._clock())):
+                    self._arrival.clear()
+                    await self._arrival.wait()
+                tokens = _tokens(parts)
+                for work, _ in parts:
+                    if work.began is None:
+                        work.began = self._clock()
+                    if not work.waits:
+                        self._backlog.discard(work.caller.tenant, work)
+                self._waiting_tokens -= tokens
+                self._in_flight += tokens
+                steps.create_task(self._answer(parts)).add_done_callback(lambda _: free.release())
+
+    async def _answer(self, parts: list[Part]) -> None:
+        """Compute a step of these parts, and whatever steps it takes when that fails."""
+        try:
+            await self._compute(parts)
+        except asyncio.CancelledError:
+            for work, _ in parts:
+                work.result.cancel()
+            raise
+        finally:
+            self._in_flight -= _tokens(parts)
+
+    def _forget(self, work: Work) -> None:
+        """Count an answered work no more; what of it has not started never does."""
+        self._backlog.discard(work.caller.tenant, work)
+        self._unanswered.discard(work)
+        self._waiting_tokens -= work.waiting_tokens
+
+    async def _compute(self, parts: list[Part]) -> None:
+        loop = asyncio.get_running_loop()
+        began = self._clock()
+        try:
+            batch = Sequences.concatenate([work.sequences.take(indices) for work, indices in parts])
+            rows = await loop.run_in_executor(self._worker, self._device.start, batch)
+            found = _checked(await loop.run_in_executor(self._waiters, rows), batch)
+        except StepTooLargeError as error:
+            await self._compute_halves(parts, error)
+            return
+        except Exception as error:
+            if len(parts) == 1:
+                parts[0][0].fail(StepError(f"the model failed: {error}"))
+                return
+            # One of them is poisoned: each on its own, so that the others get their answers.
+            for part in parts:
+                await self._compute([part])
+            return
+        self._count(_tokens(parts), began)
+        offset = 0
+        for work, indices in parts:
+            work.settle(indices, found[offset : offset + indices.size])
+            offset += indices.size
+
+    async def _compute_halves(self, parts: list[Part], error: StepTooLargeError) -> None:
+        if sum(indices.size for _, indices in parts) == 1:
+            parts[0][0].fail(StepError(f"the model failed: {error}"))
+            return
+        tokens = _tokens(parts)
+        self._max_step_tokens = min(self._max_step_tokens, max(tokens // 2, self._least_step_tokens))
+        log.warning("step halved", extra={"tokens": tokens, "max_step_tokens": self._max_step_tokens})
+        for half in _halves(parts):
+            await self._compute(half)
+
+    def _count(self, tokens: int, began: float) -> None:
+        done = self._clock()
+        # A step that was started while another ran has the device only from that one's end.
+        seconds = max(done - max(began, self._last_done), 1e-6)
+        self._last_done = done
+        self.steps += 1
+        self.tokens += tokens
+        # A sequence longer than a step fills its own.
+        self._room += max(tokens, self._max_step_tokens)
+        if 2 * tokens >= self._max_step_tokens:
+            self._recent_tokens = KEPT * self._recent_tokens + tokens
+            self._recent_s = KEPT * self._recent_s + seconds
+
+
+def _tokens(parts: list[Part]) -> int:
+    return sum(work.tokens_of(indices) for work, indices in parts)
+
+
+def _halves(parts: list[Part]) -> tuple[list[Part], list[Part]]:
+    """The parts in two, each of them with at least one sequence."""
+    if len(parts) > 1:
+        return parts[: len(parts) // 2], parts[len(parts) // 2 :]
+    [(work, indices)] = parts
+    return [(work, indices[: indices.size // 2])], [(work, indices[indices.size // 2 :])]
+
+
+def _checked(rows: Rows, batch: Sequences) -> Rows:
+    if rows.ndim != 2 or rows.shape[0] != len(batch):
+        raise ValueError(f"the model gave rows of shape {rows.shape} for {len(batch)} sequences")
+    return rows

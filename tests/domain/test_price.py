@@ -1,0 +1,35 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve_app.domain.price import format_usd, nano_dollars_per_document
+
+prices = st.decimals(0, 999_999, places=6, allow_nan=False, allow_infinity=False)
+
+
+@given(prices, st.integers(0, 10_000))
+def test_the_price_of_any_number_of_documents_is_exact(usd: Decimal, documents: int) -> None:
+    billed = Decimal(documents * nano_dollars_per_document(usd)) / 10**9
+    assert billed == usd * documents / 1000
+
+
+@given(st.integers(-(10**18), 10**18))
+def test_a_printed_amount_is_the_amount(nano_dollars: int) -> None:
+    assert Decimal(format_usd(nano_dollars)) * 10**9 == nano_dollars
+
+
+@pytest.mark.parametrize(
+    ("nano_dollars", "text"),
+    [
+        (0, "0"),
+        (1, "0.000000001"),
+        (16_000, "0.000016"),
+        (25 * 10**9, "25"),
+        (100 * 10**9, "100"),
+        (-15 * 10**8, "-1.5"),
+    ],
+)
+def test_an_amount_has_all_its_digits_and_no_more(nano_dollars: int, text: str) -> None:
+    assert format_usd(nano_dollars) == text

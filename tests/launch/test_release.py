@@ -1,0 +1,194 @@
+"""deployments/release.py where a real cluster cannot be made to go: tests/integration/test_release.py has the rest."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from deployments.release import Application, Cluster, ReleaseError
+
+from deployments import release
+from serve_app.domain.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+OLD: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateways": 1}}]}
+NEW: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateways": 2}}]}
+
+APPLICATION: dict[str, Any] = {"applications": [{"import_path": "serve_app.app:build"}]}
+
+
+def state(deployed: float, status: str, deployment: str = "HEALTHY", config: dict[str, Any] = OLD) -> dict[str, Any]:
+    """What the dashboard says of one application with one deployment."""
+    gateway = {
+        "name": "Gateway",
+        "status": deployment,
+        "status_trigger": "CONFIG_UPDATE_STARTED",
+        "message": "Traceback …\n  ValueError: no such thing\n",
+        "replicas": [{"state": "RUNNING"}],
+        "target_num_replicas": 1,
+    }
+    return {
+        "status": status,
+        "message": "",
+        "last_deployed_time_s": deployed,
+        "deployed_app_config": config["applications"][0],
+        "deployments": {"Gateway": gateway},
+    }
+
+
+class ScriptedCluster(Cluster):
+    """Says one thing after the other, the last for ever; an exception is raised. puts: what it was given."""
+
+    def __init__(self, states: Iterable[dict[str, Any] | Exception]) -> None:
+        self._states = list(states)
+        self.puts: list[dict[str, Any]] = []
+
+    def details(self) -> dict[str, Any]:
+        state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        if isinstance(state, Exception):
+            raise state
+        return {"proxy_location": "EveryNode", "applications": {"app": state}}
+
+    def put(self, config: dict[str, Any]) -> None:
+        self.puts.append(config)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "POLL_S", 0.001)
+    monkeypatch.setattr(release, "UNHEALTHY_S", 0.01)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "last-good.yaml"
+
+
+def run(cluster: ScriptedCluster, file: Path) -> int:
+    return release.release(cluster, NEW, file, timeout_s=0.2)
+
+
+def test_what_ran_before_is_not_taken_for_the_new_config(file: Path) -> None:
+    stale = [state(1, "RUNNING")] * 5
+    failed = [state(2, "DEPLOY_FAILED", "DEPLOY_FAILED")] * 2  # the second: before the way back
+    cluster = ScriptedCluster([*stale, *failed, state(3, "RUNNING")])
+    assert run(cluster, file) == 1
+    assert [each["applications"] for each in cluster.puts] == [NEW["applications"], OLD["applications"]]
+    assert cluster.puts[1]["proxy_location"] == "EveryNode"
+
+
+def test_an_application_with_a_deployment_still_updating_is_not_done(file: Path) -> None:
+    cluster = ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), state(2, "RUNNING", "UPDATING")])
+    assert run(cluster, file) == 3  # neither config gets healthy
+
+
+def test_what_was_deployed_is_the_next_last_good(file: Path) -> None:
+    assert run(ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), state(2, "RUNNING")]), file) == 0
+    assert yaml.safe_load(file.read_text()) == NEW
+
+
+def test_an_unhealthy_cluster_goes_back_to_the_file(file: Path) -> None:
+    file.write_text(yaml.safe_dump(OLD))
+    broken = state(1, "UNHEALTHY", "UNHEALTHY", NEW)
+    failed = [state(2, "DEPLOY_FAILED", "DEPLOY_FAILED")] * 2
+    cluster = ScriptedCluster([broken, broken, *failed, state(3, "RUNNING")])
+    assert run(cluster, file) == 1
+    assert cluster.puts == [NEW, OLD]
+    assert yaml.safe_load(file.read_text()) == OLD
+
+
+def test_without_a_good_config_nothing_is_put_back(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = state(1, "UNHEALTHY", "UNHEALTHY")
+    cluster = ScriptedCluster([broken, broken, state(2, "DEPLOY_FAILED", "DEPLOY_FAILED")])
+    assert run(cluster, file) == 3
+    assert cluster.puts == [NEW]
+    assert "Gateway: ValueError: no such thing; no good config" in capsys.readouterr().err
+
+
+def test_a_short_illness_is_waited_out_and_a_long_one_is_not(file: Path) -> None:
+    good, ill = [state(1, "RUNNING")] * 2, state(2, "UNHEALTHY", "UNHEALTHY")
+    assert run(ScriptedCluster([*good, ill, ill, ill, state(2, "RUNNING")]), file) == 0
+    cluster = ScriptedCluster([*good, ill])
+    assert run(cluster, file) == 3
+    assert len(cluster.puts) == 2
+
+
+def test_a_dashboard_that_is_away_for_a_while_does_not_end_a_release(file: Path) -> None:
+    away: list[dict[str, Any] | Exception] = [ReleaseError("the dashboard: away")] * 3
+    cluster = ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), *away, state(2, "RUNNING")])
+    assert run(cluster, file) == 0
+
+
+def test_somebody_elses_config_is_left_alone(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = state(3, "DEPLOYING", "UPDATING")
+    cluster = ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), state(2, "DEPLOYING", "UPDATING"), theirs])
+    assert run(cluster, file) == 3
+    assert cluster.puts == [NEW]
+    assert "another config" in capsys.readouterr().err
+
+
+def test_an_interrupted_release_is_taken_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), state(2, "RUNNING"), state(3, "RUNNING")])
+    put, interrupts = cluster.put, [KeyboardInterrupt()]
+
+    def interrupted_once(config: dict[str, Any]) -> None:
+        put(config)
+        if interrupts:
+            raise interrupts.pop()
+
+    monkeypatch.setattr(cluster, "put", interrupted_once)
+    assert run(cluster, file) == 1
+    assert [each["applications"] for each in cluster.puts] == [NEW["applications"], OLD["applications"]]
+
+
+def test_autoscaling_under_way_is_healthy() -> None:
+    details = state(1, "RUNNING", "UPSCALING")
+    details["deployments"]["Gateway"]["status_trigger"] = "AUTOSCALING"
+    assert Application.parse(details).healthy
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "deployments").glob("*.yaml")), ids=lambda path: path.name)
+def test_a_config_file_of_ours_can_be_released(path: Path) -> None:
+    assert release.checked_config(path)["applications"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"applications": [{"import_path": "serve_app.app:build", "args": {"gatways": 1}}]}, "gatways"),
+        (APPLICATION | {"proxy_locations": "EveryNode"}, "proxy_locations"),
+        ({"applications": [{"import_path": "serve_app.app:build", "route_prefixes": "/"}]}, "route_prefixes"),
+        (APPLICATION | {"http_options": {"prot": 8000}}, "prot"),
+        (
+            APPLICATION
+            | {
+                "applications": [APPLICATION["applications"][0] | {"deployments": [{"name": "Gateway", "replicas": 2}]}]
+            },
+            "replicas",
+        ),
+        ({"applications": []}, "not a Serve config file"),
+    ],
+)
+def test_an_invalid_config_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(change))
+    with pytest.raises(UserError, match=said) as refused:
+        release.checked_config(tmp_path / "config.yaml")
+    assert "\n" not in str(refused.value)
+
+
+def test_the_script_says_in_one_line_that_it_touched_nothing(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"applications": []}))
+    # Nothing listens at this address: the config is refused first.
+    options = ["config.yaml", "--last-good", "last-good.yaml", "--address", "http://127.0.0.1:9"]
+    done = subprocess.run(
+        [sys.executable, ROOT / "deployments" / "release.py", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "release.py: config.yaml: not a Serve config file with one application; nothing was touched\n"

@@ -1,0 +1,100 @@
+"""Scores of pairs in their order, and vectors."""
+
+import asyncio
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from serve_app.domain.answer import PairScores
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.request import EmbedRequest, FieldNames, Reading, ScoreRequest
+from serve_app.domain.terms import Terms
+from serve_app.service.in_process import load_reranker
+from tests.engine.loaded import Engine
+from tests.serving.test_service import Service, by_index, card_of
+from tests.tiny_models import TinyModel, training_text
+
+CROSS, BI = ("roberta", "classification"), ("bert", "embedding")
+TERMS = Terms(timeout_s=60)
+Models = dict[tuple[str, str], TinyModel]
+Answer = TypeVar("Answer")
+
+
+def scored(tiny: TinyModel, request: ScoreRequest) -> PairScores:
+    async def run() -> PairScores:
+        return await load_reranker(card_of(tiny)).score(request, TERMS)
+
+    return asyncio.run(run())
+
+
+def embedded(tiny: TinyModel, request: EmbedRequest) -> np.ndarray:
+    async def run() -> np.ndarray:
+        return (await load_reranker(card_of(tiny)).embed(request, TERMS)).vectors
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("model", [CROSS, BI], ids="-".join)
+def test_pairs_of_many_queries_score_as_each_alone(tiny_models: Models, model: tuple[str, str]) -> None:
+    texts = training_text()
+    queries, documents = [texts[0], texts[1], texts[0], texts[2]], [texts[5], texts[6], texts[7], texts[5]]
+    found = scored(tiny_models[model], ScoreRequest(None, queries, documents, raw_scores=True))
+    service = Service(tiny_models[model])
+    pairs = zip(queries, documents, strict=True)
+    alone = [by_index(service.rank(query, [document], raw_scores=True))[0] for query, document in pairs]
+    np.testing.assert_allclose(found.scores, alone, atol=1e-5)
+    assert found.usage.documents == 4
+
+
+def test_a_text_that_is_too_long_is_named_as_the_client_called_it(tiny_models: Models) -> None:
+    long, names = "red fish " * 200, FieldNames("text_1", "text_2")
+    for queries, texts, param in (
+        (["a", "a"], ["b", long], "text_2[1]"),
+        (["a", "a", long], ["b", "c", "d"], "text_1[2]"),
+        ([long, long], ["b", "c"], "text_1"),
+    ):
+        request = ScoreRequest(None, queries, texts, reading=Reading(truncate=False), names=names)
+        with pytest.raises(ServiceError) as raised:
+            scored(tiny_models[CROSS], request)
+        assert raised.value.param == param
+
+
+def test_a_limit_that_leaves_no_room_for_text_is_refused(tiny_models: Models) -> None:
+    with pytest.raises(ServiceError, match="truncate_prompt_tokens must be at least 5"):
+        scored(tiny_models[CROSS], ScoreRequest(None, ["a"], ["b"], reading=Reading(max_sequence_tokens=4)))
+    scored(tiny_models[CROSS], ScoreRequest(None, ["a"], ["b"], reading=Reading(max_sequence_tokens=5)))
+
+
+def test_vectors_are_the_engines_and_of_length_one(tiny_models: Models) -> None:
+    texts = [f"{number} red fish" for number in range(1_100)]  # more than one message
+    engine = Engine(tiny_models[BI])
+    found = embedded(tiny_models[BI], EmbedRequest(None, texts))
+    assert found.shape == (len(texts), engine.model.width)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    for index in (0, 511, 512, len(texts) - 1):
+        np.testing.assert_allclose(found[index], engine.vector(texts[index]), atol=1e-5)
+
+
+def test_token_ids_give_the_vector_of_their_text_with_special_tokens_or_without(tiny_models: Models) -> None:
+    engine = Engine(tiny_models[BI])
+    ids = engine.tokenizer.encode(["red fish"])[0]
+    framed = np.concatenate([engine.form.opening, ids, engine.form.closing])
+    found = embedded(tiny_models[BI], EmbedRequest(None, ["red fish", ids.tolist(), framed.tolist()]))
+    np.testing.assert_allclose(found[1:], found[[0, 0]], atol=1e-6)
+
+
+def test_what_cannot_be_embedded_is_refused_by_name(tiny_models: Models) -> None:
+    engine = Engine(tiny_models[BI])
+    vocabulary, width = engine.tokenizer.vocabulary, engine.model.width
+    for model, request, param, said in (
+        (CROSS, EmbedRequest(None, ["a"]), "model", "cross-encoder"),
+        (BI, EmbedRequest(None, [[1, vocabulary]]), "input[0][1]", f"ids from 0 to {vocabulary - 1:,}"),
+        (BI, EmbedRequest(None, ["a", [-1]]), "input[1][0]", "-1"),
+        (BI, EmbedRequest(None, ["a"], dimensions=width + 1), "dimensions", f"must be {width}"),
+        (BI, EmbedRequest(None, ["a", "red fish " * 200]), "input[1]", "tokens"),
+    ):
+        with pytest.raises(ServiceError, match=said) as raised:
+            embedded(tiny_models[model], request)
+        assert (raised.value.code, raised.value.param) == ("invalid_request", param)
+    assert embedded(tiny_models[BI], EmbedRequest(None, ["red fish " * 200], truncate=True)).shape == (1, width)

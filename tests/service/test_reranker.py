@@ -1,0 +1,200 @@
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serve_app.catalog.card import Card, Pricing, Source
+from serve_app.domain.answer import Ranking
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.request import Document, Reading, RerankRequest
+from serve_app.domain.terms import Terms
+from serve_app.service.in_process import load_reranker
+from serve_app.service.served import Throughput
+from tests.engine.loaded import Engine
+from tests.scheduling.device import Clock
+from tests.tiny_models import TinyModel, training_text
+
+ODD = [
+    "",
+    "\x00",
+    "\u202eمرحبا بالعالم",
+    "👩‍👩‍👧‍👦 🍌",
+    "x" * 120_000,
+    "word " * 24_000,
+    "\n\n\t",
+    "<pad></s>[SEP]",
+    "\ufeff\ufffd",
+]
+
+
+def card_of(tiny: TinyModel) -> Card:
+    return Card(
+        id="org/tiny",
+        aliases=("tiny",),
+        summary="",
+        architecture="",
+        head=tiny.head,
+        context_length=128,
+        parameters=1,
+        source=Source(path=tiny.directory),
+        pricing=Pricing(usd=Decimal("0.008")),
+    )
+
+
+class Service:
+    """A reranker over a tiny model, and how many passages it scored."""
+
+    def __init__(self, tiny: TinyModel, max_passages: int = 10_000) -> None:
+        self._card, self._max_passages, self.passages = card_of(tiny), max_passages, 0
+
+    def _count(self, passages: int) -> None:
+        self.passages += passages
+
+    def rank(self, query: str, texts: list[str], **options: Any) -> Ranking:
+        async def ranked() -> Ranking:
+            reranker = load_reranker(self._card, scored=self._count, max_passages=self._max_passages)
+            request = RerankRequest("Tiny", query, [Document(text) for text in texts], **options)
+            return await reranker.rank(request, Terms(timeout_s=30))
+
+        return asyncio.run(ranked())
+
+
+@pytest.fixture(params=[("roberta", "classification"), ("bert", "embedding")], ids="-".join)
+def tiny(request: pytest.FixtureRequest, tiny_models: dict[tuple[str, str], TinyModel]) -> TinyModel:
+    return tiny_models[request.param]
+
+
+@pytest.fixture
+def service(tiny: TinyModel) -> Service:
+    return Service(tiny)
+
+
+def by_index(ranking: Ranking) -> np.ndarray:
+    """The documents' scores in the order of the request."""
+    return np.array([result.relevance_score for result in sorted(ranking.results, key=lambda result: result.index)])
+
+
+def test_raw_scores_are_the_engines(service: Service, tiny: TinyModel) -> None:
+    query, *texts = training_text()[:31]
+    found = by_index(service.rank(query, texts, raw_scores=True))
+    np.testing.assert_allclose(found, Engine(tiny).scores(query, texts), atol=1e-5)
+
+
+def test_relevance_is_between_0_and_1_in_the_order_of_the_raw_scores(service: Service) -> None:
+    query, *texts = training_text()[:31]
+    relevance, raw = service.rank(query, texts), service.rank(query, texts, raw_scores=True)
+    assert [result.index for result in relevance.results] == [result.index for result in raw.results]
+    assert all(0 <= result.relevance_score <= 1 for result in relevance.results)
+
+
+def test_results_come_best_first_and_equal_ones_by_index(service: Service) -> None:
+    texts = training_text()[:10] * 3
+    results = service.rank("the light of the year", texts).results
+    assert results == sorted(results, key=lambda result: (-result.relevance_score, result.index))
+
+
+def test_a_document_that_comes_many_times_is_scored_once(service: Service) -> None:
+    service.rank("red", ["red fish", "blue fish", "red fish", "red fish"])
+    assert service.passages == 2
+
+
+def test_documents_that_are_the_same_have_the_same_score(service: Service) -> None:
+    scores = by_index(service.rank("red", ["red fish", *training_text()[:20], "red fish"]))
+    assert scores[0] == scores[-1]
+
+
+def test_ten_thousand_documents_that_are_the_same_come_by_index(service: Service) -> None:
+    ranking = service.rank("red", ["red fish"] * 10_000)
+    assert [result.index for result in ranking.results] == list(range(10_000))
+    assert service.passages == 1
+    assert ranking.usage.documents == 10_000
+    assert ranking.usage.nano_dollars == 10_000 * 8_000
+
+
+def test_odd_texts_are_ranked_as_any_other(service: Service) -> None:
+    scores = by_index(service.rank("red", ODD))
+    assert len(scores) == len(ODD)
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("query", ODD[1:], ids=ascii)
+def test_odd_queries_are_taken_as_any_other(service: Service, query: str) -> None:
+    assert np.isfinite(by_index(service.rank(query[:20_000], ["red fish", ""]))).all()
+
+
+def test_top_n_gives_the_best_so_many(service: Service) -> None:
+    texts = training_text()[:20]
+    assert service.rank("red", texts, top_n=3).results == service.rank("red", texts).results[:3]
+
+
+def test_usage_counts_the_tokens_that_the_model_read(service: Service, tiny: TinyModel) -> None:
+    one, two = (service.rank("red", ["red fish"] * count).usage for count in (1, 2))
+    engine = Engine(tiny)
+    red, fish = engine.tokenizer.encode(["red", "red fish"])
+    special = engine.form.opening.size + engine.form.closing.size
+    extra = engine.form.between.size if engine.form.reads_pairs else special
+    assert one.tokens == two.tokens == red.size + fish.size + special + extra
+
+
+@pytest.mark.parametrize("place", [0, 2, 3])
+def test_without_truncation_the_document_that_is_too_long_is_named(service: Service, place: int) -> None:
+    texts = ["red", "blue", "red", "green", "fish"]
+    texts[place] = "red fish " * 200
+    with pytest.raises(ServiceError) as raised:
+        service.rank("red", texts, reading=Reading(truncate=False))
+    assert (raised.value.code, raised.value.param) == ("invalid_request", f"documents[{place}]")
+    assert raised.value.message.startswith(f"documents[{place}] has ")
+
+
+def test_without_truncation_the_first_of_equal_documents_is_named(service: Service) -> None:
+    long = "red fish " * 200
+    with pytest.raises(ServiceError) as raised:
+        service.rank("red", ["blue", "blue", long, long], reading=Reading(truncate=False))
+    assert raised.value.param == "documents[2]"
+
+
+def test_without_truncation_a_query_that_is_too_long_is_named(service: Service) -> None:
+    with pytest.raises(ServiceError) as raised:
+        service.rank("red fish " * 200, ["red"], reading=Reading(truncate=False))
+    assert raised.value.param == "query"
+
+
+def test_the_clients_own_limit_of_a_document_is_kept(service: Service) -> None:
+    texts = ["red fish swims", "red fish walks away"]
+    one, two = (service.rank("red", texts, reading=Reading(max_document_tokens=limit)) for limit in (1, 2))
+    assert two.usage.tokens - one.usage.tokens == len(texts)
+    scores = by_index(one)
+    # The two rows of a step are alike to the last bits only where oneDNN's products are the faster ones.
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+
+
+def test_no_time_at_all_is_a_deadline_exceeded(tiny: TinyModel) -> None:
+    async def ranked() -> Ranking:
+        reranker = load_reranker(card_of(tiny))
+        return await reranker.rank(RerankRequest("tiny", "red", [Document("fish")]), Terms(timeout_s=0.0))
+
+    with pytest.raises(ServiceError) as raised:
+        asyncio.run(ranked())
+    assert raised.value.code == "deadline_exceeded"
+
+
+def test_a_model_that_is_not_served_is_refused_with_those_that_are(tiny: TinyModel) -> None:
+    async def ranked() -> Ranking:
+        return await load_reranker(card_of(tiny)).rank(RerankRequest("other", "a", [Document("b")]), Terms(timeout_s=5))
+
+    with pytest.raises(ServiceError, match="org/tiny") as raised:
+        asyncio.run(ranked())
+    assert raised.value.code == "model_not_found"
+
+
+def test_throughput_is_that_of_the_last_minutes() -> None:
+    clock = Clock()
+    throughput = Throughput(clock)
+    assert throughput.documents_per_s is None
+    clock.now = 10.0
+    throughput.add(100)
+    assert throughput.documents_per_s == 10.0
+    clock.now = 400.0
+    assert throughput.documents_per_s is None
