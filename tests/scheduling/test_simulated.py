@@ -7,7 +7,7 @@ from serve_app.domain.sequences import Rows, Sequences
 from serve_app.settings import SimulatedDevice
 from serve_app.scheduling.simulated import SimulatedModel
 
-TIMES = SimulatedDevice(tokens_per_s=20_000, step_s=0.002)
+TIMES = SimulatedDevice(tokens_per_s=20_000, step_ms=2)
 
 
 def step(texts: list[list[int]]) -> Sequences:
