@@ -1,20 +1,19 @@
 """The one place where the parts are wired together. Serve config files name `serve_app.app:build`."""
 
 import re
+import time
 from typing import Any
 
 from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, RequestRouterConfig
 from ray.serve.deployment import Application
 
-from serve_app.api.limits import Limits
 from serve_app.catalog.card import Card
 from serve_app.catalog.served import served_cards
 from serve_app.domain.errors import UserError
-from serve_app.service.dispatch import ShardLimits
-from serve_app.serving.gateway import Gateway, GatewayOptions
-from serve_app.serving.scorer import Scorer, ScorerOptions
-from serve_app.settings import EngineSettings, ModelSettings, Settings
+from serve_app.serving.gateway import Gateway
+from serve_app.serving.scorer import Scorer
+from serve_app.settings import GatewaySettings, ModelSettings, ScalingSettings, Settings
 
 # Calls in work are bounded by tokens, by the scheduler and the gateway themselves; Serve's own bounds, which refuse in
 # plain text, lie out of their way.
@@ -25,6 +24,7 @@ ROUTER = "serve_app.serving.router:FewestTokensRouter"
 SCORER_POLICY = "serve_app.serving.autoscaling:ScorersByTokens"
 GATEWAY_POLICY = "serve_app.serving.autoscaling:GatewaysByCPU"
 METRICS_INTERVAL_S, LOOK_BACK_S = 0.5, 2.0
+REPORTS_S = 2.0  # how often a replica tells the gateways of itself
 GATEWAY_UPSCALE_S, GATEWAY_DOWNSCALE_S = 2.0, 120.0
 
 
@@ -39,64 +39,45 @@ def build(settings: Settings) -> Application:
     """
     cards = served_cards(settings)
     scorers = [_scorer(card, model, settings) for card, model in zip(cards, settings.models, strict=True)]
-    options = GatewayOptions(
-        limits=Limits(
-            settings.max_body_bytes,
-            settings.max_documents,
-            settings.request_timeout_s,
-            settings.max_cold_wait_s,
-            settings.client_address_header,
-            settings.max_concurrent_requests,
-            settings.max_shard_tokens,
-            settings.tokenizer_threads,
-            settings.cors_origins,
-        ),
-        shards=ShardLimits(settings.min_shard_tokens, settings.max_shard_tokens, settings.shards_in_flight),
-        tokenizer_threads=settings.tokenizer_threads,
-        max_concurrent_requests=settings.max_concurrent_requests,
-        max_passages=settings.max_passages,
-        max_queue_s=settings.max_queue_s,
-        sleeps=tuple(model.sleeps for model in settings.models),
-    )
     gateway = serve.deployment(
         name=GATEWAY,
-        **_gateways(settings),
+        **_gateways(settings.gateway),
         # The old ones serve until the new ones do: a gateway takes its connections along.
         max_surge_percent=100,
-        ray_actor_options={"num_cpus": settings.gateway_cpus},
+        ray_actor_options={"num_cpus": settings.gateway.cpus},
         max_ongoing_requests=ONGOING_CALLS,
     )(Gateway)
-    return gateway.bind(cards, scorers, options)
+    return gateway.bind(cards, scorers, settings, int(time.time()))
 
 
-def _gateways(settings: Settings) -> dict[str, Any]:
-    if settings.max_gateways is None:
-        return {"num_replicas": settings.gateways}
+def _gateways(gateway: GatewaySettings) -> dict[str, Any]:
+    if gateway.max_replicas is None:
+        return {"num_replicas": gateway.replicas}
     return _autoscaled(
         AutoscalingConfig(
-            min_replicas=settings.gateways,
-            max_replicas=settings.max_gateways,
+            min_replicas=gateway.replicas,
+            max_replicas=gateway.max_replicas,
             upscale_delay_s=GATEWAY_UPSCALE_S,
             downscale_delay_s=GATEWAY_DOWNSCALE_S,
         ),
         GATEWAY_POLICY,
-        cores=1.0 + settings.tokenizer_threads,
+        cores=1.0 + gateway.tokenizer_threads,
     )
 
 
-def _replicas(model: ModelSettings) -> dict[str, Any]:
-    if model.max_replicas is None:
-        return {"num_replicas": model.replicas}
+def _replicas(scaling: ScalingSettings) -> dict[str, Any]:
+    if scaling.max_replicas is None:
+        return {"num_replicas": scaling.replicas}
     return _autoscaled(
         AutoscalingConfig(
-            min_replicas=model.min_replicas,
-            max_replicas=model.max_replicas,
-            upscale_delay_s=model.upscale_delay_s,
-            downscale_delay_s=model.downscale_delay_s,
-            downscale_to_zero_delay_s=model.idle_s,
+            min_replicas=scaling.min_replicas,
+            max_replicas=scaling.max_replicas,
+            upscale_delay_s=scaling.upscale_delay_s,
+            downscale_delay_s=scaling.downscale_delay_s,
+            downscale_to_zero_delay_s=scaling.idle_s,
         ),
         SCORER_POLICY,
-        target_backlog_s=model.target_backlog_s,
+        target_backlog_s=scaling.target_backlog_s,
     )
 
 
@@ -107,25 +88,18 @@ def _autoscaled(bounds: AutoscalingConfig, policy: str, **options: float) -> dic
 
 
 def _scorer(card: Card, model: ModelSettings, settings: Settings) -> Application:
-    if model.max_step_tokens and model.max_step_tokens < card.context_length:
+    step = model.engine.max_step_tokens
+    if step and step < card.context_length:
         read = f"the {card.context_length:,} tokens that {card.id} reads"
-        raise SettingsError(f"max_step_tokens ({model.max_step_tokens:,}) is below {read}")
-    simulated = model.simulated
-    simulation = Simulation(simulated.tokens_per_s, simulated.step_ms / 1_000) if simulated else None
-    options = ScorerOptions(
-        engine=EngineSettings(model.device, model.precision, model.threads, model.cuda_graphs, simulation),
-        replicas=model.most_replicas,
-        max_step_tokens=model.max_step_tokens,
-        max_queued_tokens=model.max_queued_tokens,
-        max_queue_s=settings.max_queue_s,
-        batch_patience_s=settings.batch_patience_s,
-    )
+        raise SettingsError(f"engine.max_step_tokens ({step:,}) is below {read}")
+    scaling = model.scaling
+    router = RequestRouterConfig(request_router_class=ROUTER, request_routing_stats_period_s=REPORTS_S)  # type: ignore[arg-type]
     deployment = serve.deployment(
         name=f"Scorer-{re.sub(r'[^A-Za-z0-9.-]+', '-', card.id)}",
-        **_replicas(model),
-        ray_actor_options={"num_cpus": model.cpus, "num_gpus": model.gpus},
+        **_replicas(scaling),
+        ray_actor_options={"num_cpus": scaling.cpus, "num_gpus": scaling.gpus},
         max_ongoing_requests=ONGOING_CALLS,
-        request_router_config=RequestRouterConfig(request_router_class=ROUTER),  # type: ignore[arg-type]
+        request_router_config=router,
         max_constructor_retry_count=LOAD_TRIES,
     )(Scorer)
-    return deployment.bind(card, options)
+    return deployment.bind(card, model, settings.queue)

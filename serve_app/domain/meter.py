@@ -22,7 +22,10 @@ class Meter(Protocol):
     """Decides whether a caller can pay."""
 
     async def authorise(self, caller: Caller, nano_dollars: int) -> Hold:
-        """Hold the most that a request can cost. Raises ServiceError: insufficient_credit, unavailable."""
+        """Hold the most that a request can cost.
+
+        Cancelled, it holds nothing. Raises ServiceError: insufficient_credit, unavailable.
+        """
         ...
 
 

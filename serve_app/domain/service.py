@@ -9,13 +9,13 @@ from serve_app.domain.model import ModelInfo
 from serve_app.domain.request import Answer, ModelRequest
 from serve_app.domain.terms import Terms
 
-Result = TypeVar("Result", covariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Job(Protocol[Result]):
+class Job(Protocol[Result_co]):
     """A request that was admitted. Leaving it releases all that it holds, credit that was not captured included."""
 
-    async def answer(self) -> Result:
+    async def answer(self) -> Result_co:
         """Do the work. Raises ServiceError."""
         ...
 

@@ -1,46 +1,84 @@
-"""How long what arrives now would wait: what queues are bounded by."""
+"""When what arrives now would be done: what queues are bounded by."""
 
-from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
+
+from serve_app.domain.caller import Caller
 
 
 class Waiting(Protocol):
-    """Something that waits for a device. rank: as in FairQueue."""
+    """Something that waits for a device, hashable by identity. rank: as in FairQueue. waiting_tokens: not begun yet."""
 
     @property
     def rank(self) -> float: ...
 
-    @property
-    def waiting_tokens(self) -> int: ...
+    waiting_tokens: int
 
 
 Item = TypeVar("Item", bound=Waiting)
 
 
+@dataclass(slots=True)
+class Flow(Generic[Item]):
+    """What waits of one caller, and how many tokens that is."""
+
+    tokens: int = 0
+    items: set[Item] = field(default_factory=set)
+
+
 class Backlog(Generic[Item]):
-    """What waits, by tenant."""
+    """What waits, by tenant and tier."""
 
     def __init__(self) -> None:
-        self._items: defaultdict[str, set[Item]] = defaultdict(set)
+        self._flows: dict[Caller, Flow[Item]] = {}
 
-    def add(self, tenant: str, item: Item) -> None:
-        """Count an item; it must be hashable by identity."""
-        self._items[tenant].add(item)
+    def __len__(self) -> int:
+        """How many callers have something that waits."""
+        return len(self._flows)
 
-    def discard(self, tenant: str, item: Item) -> None:
+    def __contains__(self, caller: Caller) -> bool:
+        return caller in self._flows
+
+    def add(self, caller: Caller, item: Item) -> None:
+        """Count an item."""
+        flow = self._flows.setdefault(caller, Flow())
+        flow.items.add(item)
+        flow.tokens += item.waiting_tokens
+
+    def take(self, caller: Caller, item: Item, tokens: int) -> None:
+        """Count fewer tokens of an item that has been begun; an item that is not counted is left alone."""
+        flow = self._flows.get(caller)
+        if flow is None or item not in flow.items:
+            return
+        tokens = min(tokens, item.waiting_tokens)
+        item.waiting_tokens -= tokens
+        flow.tokens -= tokens
+
+    def discard(self, caller: Caller, item: Item) -> None:
         """Count an item no more, if it was."""
-        items = self._items[tenant]
-        items.discard(item)
-        if not items:
-            del self._items[tenant]
+        flow = self._flows.get(caller)
+        if flow is None or item not in flow.items:
+            return
+        flow.items.remove(item)
+        flow.tokens -= item.waiting_tokens
+        if not flow.items:
+            del self._flows[caller]
 
-    def wait_s(self, tenant: str, rank: float, tokens_per_s: float) -> float:
-        """Seconds until something of this tenant and rank has its turn, when tenants share so many tokens a second.
+    def delay_s(self, caller: Caller, rank: float, tokens: int, tokens_per_s: float) -> float:
+        """Seconds by which others delay an arrival, if callers go on sharing this many tokens a second evenly.
 
-        0 where the rate is not known yet (0): what cannot be said is not held against anybody.
+        The arrival is done when its caller has had all that is ahead of it and its own tokens; until then every other
+        caller has had as much, or all that it has waiting. The batch tier waits for all of the standard tier besides.
+        rank, tokens: of the arrival. 0 where the rate is not known (0): what is not known is held against nobody.
         """
-        items = self._items.get(tenant)
-        if not items or not tokens_per_s:
+        if not tokens_per_s:
             return 0.0
-        ahead = sum(item.waiting_tokens for item in items if item.rank <= rank)
-        return ahead * len(self._items) / tokens_per_s
+        own = self._flows.get(caller)
+        ahead = sum(item.waiting_tokens for item in own.items if item.rank <= rank) if own else 0
+        share = ahead + tokens
+        for other, flow in self._flows.items():
+            if other.tier == caller.tier:
+                ahead += min(flow.tokens, share) if other != caller else 0
+            elif caller.tier == "batch":
+                ahead += flow.tokens
+        return ahead / tokens_per_s

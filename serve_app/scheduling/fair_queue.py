@@ -15,6 +15,7 @@ from typing import Self
 from serve_app.scheduling.work import DeadlineError, Part, Work
 
 BURST_TURNS = 4
+REMEMBERED = 10_000  # tenants that have left: what each had is forgotten, the first to leave first
 
 
 @dataclass(slots=True)
@@ -130,5 +131,5 @@ class FairQueue:
         self._away[flow.tenant] = flow.had
         if not self._flows:
             self._away.clear()  # nobody waits whom it would have been ahead of
-        while self._away and next(iter(self._away.values())) <= self._earliest:
+        while self._away and (next(iter(self._away.values())) <= self._earliest or len(self._away) > REMEMBERED):
             del self._away[next(iter(self._away))]  # as if it had never been here

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +12,15 @@ from serve_app.domain.caller import ANYONE, Caller
 from serve_app.domain.sequences import Rows, Sequences
 from serve_app.scheduling.backlog import Backlog
 from serve_app.scheduling.device import Device, StepTooLargeError
+from serve_app.scheduling.rate import Rate
 from serve_app.scheduling.tiers import Tiers
 from serve_app.scheduling.work import Part, StepError, Work
+from serve_app.settings import QueueSettings
 
 log = logging.getLogger("rayrank.scheduler")
 
 # Steps are not halved for good below this part of their first size: memory that another process takes comes back.
 SMALLEST_PART = 16
-BATCH_PATIENCE_S = 10.0
-KEPT = 0.9  # of the past in the moving mean, a step
 
 
 class OverloadedError(Exception):
@@ -35,39 +34,34 @@ class OverloadedError(Exception):
 class Scheduler:
     """A bounded queue of work before one worker thread that owns the device.
 
-    While the device computes a step, arrivals gather; when it takes another, that has sequences of all that waits, up
-    to a number of tokens. Tenants share it evenly (fair_queue.py), and the standard tier comes before the batch tier
-    (tiers.py). Of one tenant, that request comes first which would be done first if each had the device alone from its
-    arrival on: small ones pass a large one, but later ones do not pass it for ever. Every work settles on its own:
-    rows, its own error, or its deadline.
+    While the device computes a step, arrivals gather; the next step is cut from all that waits, up to a number of
+    tokens. Tenants share it evenly (fair_queue.py), and the standard tier comes before the batch tier (tiers.py). Of
+    one tenant, that request comes first which would be done first if each had the device alone from its arrival on:
+    small ones pass a large one, but later ones do not pass it for ever. Every work settles on its own: rows, its own
+    error, or its deadline.
 
     device: the model; its steps start in the worker thread. worker: that thread, an executor of one; load the model in
     it, too: a process with two threads that compute makes OpenMP put its helpers to sleep between any two products,
-    which costs a third of the speed. max_step_tokens: of one step, None for what suits the device; halved whenever one
-    does not fit into the device's memory; a longer sequence has a step of its own.
-    max_queued_tokens: waiting or in work; beyond it work is refused. max_queue_s: so is work that would have to wait
-    for longer. clock: seconds, as deadlines are given.
+    which costs a third of the speed. queue: what may wait, and for how long. max_step_tokens: of one step, None for
+    what suits the device; halved whenever one does not fit into the device's memory; a longer sequence has a step of
+    its own. rate: what is known of the device's speed. clock: seconds, as deadlines are given.
     """
 
     def __init__(
         self,
         device: Device,
         worker: ThreadPoolExecutor,
+        queue: QueueSettings,
         *,
-        max_step_tokens: int | None,
-        max_queued_tokens: int,
-        max_queue_s: float = math.inf,
-        batch_patience_s: float = BATCH_PATIENCE_S,
+        max_step_tokens: int | None = None,
+        rate: Rate | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._device = device
+        self._device, self._worker, self._limits, self._clock = device, worker, queue, clock
         self._max_step_tokens = max_step_tokens = max_step_tokens or device.step_tokens
         self._least_step_tokens = max(max_step_tokens // SMALLEST_PART, 1)
-        self._max_queued_tokens, self._max_queue_s = max_queued_tokens, max_queue_s
-        self._clock = clock
-        self._queue = Tiers(max_step_tokens, batch_patience_s)
+        self._queue = Tiers(max_step_tokens, queue.batch_patience_s)
         self._arrival = asyncio.Event()
-        self._worker = worker
         # Waiting for a step must not keep the next from starting.
         self._waiters = ThreadPoolExecutor(device.steps_in_flight, thread_name_prefix="step")
         self._runner: asyncio.Task[None] | None = None
@@ -76,9 +70,7 @@ class Scheduler:
         self._waiting_tokens = self._in_flight = 0
         self._last_done = 0.0
         self._closed = False
-        self._recent_tokens = self._recent_s = 0.0
-        self._room = 0  # tokens that all steps together could have had
-        self.steps = 0
+        self._rate = rate or Rate()
         self.tokens = 0
 
     @property
@@ -87,28 +79,30 @@ class Scheduler:
         return self._waiting_tokens + self._in_flight
 
     @property
-    def step_fill(self) -> float:
-        """Mean share of a step's tokens that were used, 0 to 1."""
-        return self.tokens / self._room if self._room else 0.0
-
-    @property
     def tokens_per_s(self) -> float:
-        """Rate of the last steps that were at least half full, a moving mean; 0 before the first.
+        """Rate of the last steps that were at least half full, a moving mean; 0 where nothing is known.
 
         What a device does in a second with small steps says little of what it can do.
         """
-        return self._recent_tokens / self._recent_s if self._recent_s else 0.0
+        return self._rate.tokens_per_s
 
     def now(self) -> float:
         """The time on the clock that deadlines are given on, seconds."""
         return self._clock()
 
     def admit(
-        self, sequences: Sequences, deadline: float, caller: Caller = ANYONE, request_tokens: int | None = None
+        self,
+        sequences: Sequences,
+        deadline: float,
+        caller: Caller = ANYONE,
+        *,
+        request_tokens: int | None = None,
+        request_id: str = "",
     ) -> Work:
         """Queue some sequences.
 
-        request_tokens: of the whole request that they are a part of; None where they are all of it.
+        request_tokens: of the whole request that they are a part of; None where they are all of it. request_id: of that
+        request, for logs.
         Must be called on the event loop. Raises OverloadedError at once when they do not fit into the queue; work that
         finds the queue empty always does. Raises RuntimeError after close().
         """
@@ -116,28 +110,33 @@ class Scheduler:
         arriving, now, rate = int(sequences.lengths.sum()), self._clock(), self.tokens_per_s
         # When it would be done if it had the device alone.
         rank = now + (request_tokens or arriving) / rate if rate else now
-        self._require_room(arriving, caller.tenant, rank)
-        work = Work(sequences, deadline, caller, rank, asyncio.get_running_loop().create_future(), arrived=now)
+        self._require_room(arriving, caller, rank)
+        result = asyncio.get_running_loop().create_future()
+        work = Work(sequences, deadline, caller, rank, result, arrived=now, request_id=request_id)
         if not len(sequences):
-            work.result.set_result(np.empty((0, 1), dtype=np.float32))
+            result.set_result(np.empty((0, 1), dtype=np.float32))
             return work
         self._queue.push(work, now)
-        self._backlog.add(caller.tenant, work)
+        self._backlog.add(caller, work)
         self._unanswered.add(work)
         self._waiting_tokens += arriving
-        work.result.add_done_callback(lambda _: self._forget(work))
+        result.add_done_callback(lambda _: self._forget(work))
         if self._runner is None:
             self._runner = asyncio.create_task(self._run(), name="scheduler")
         self._arrival.set()
         return work
 
-    def _require_room(self, arriving: int, tenant: str, rank: float) -> None:
-        queued, rate = self.queued_tokens, self.tokens_per_s
-        if queued and queued + arriving > self._max_queued_tokens:
-            message = f"{queued:,} tokens are queued; the limit is {self._max_queued_tokens:,}"
+    def _require_room(self, arriving: int, caller: Caller, rank: float) -> None:
+        queued, rate, limits = self.queued_tokens, self.tokens_per_s, self._limits
+        if queued and queued + arriving > limits.max_tokens:
+            message = f"{queued:,} tokens are queued; the limit is {limits.max_tokens:,}"
             raise OverloadedError(message, queued / rate if rate else 1.0)
-        if (wait_s := self._backlog.wait_s(tenant, rank, rate)) > self._max_queue_s:
-            raise OverloadedError(f"it would wait for {wait_s:.1f} s; the limit is {self._max_queue_s:.1f} s", wait_s)
+        if caller not in self._backlog and len(self._backlog) >= limits.max_tenants:
+            message = f"{len(self._backlog):,} tenants have work queued; the limit is {limits.max_tenants:,}"
+            raise OverloadedError(message, 1.0)
+        if (delay_s := self._backlog.delay_s(caller, rank, arriving, rate)) > limits.max_wait_s:
+            message = f"it would be delayed by {delay_s:.1f} s; the limit is {limits.max_wait_s:.1f} s"
+            raise OverloadedError(message, delay_s)
 
     def check(self) -> None:
         """Raise RuntimeError when the scheduler can answer no more."""
@@ -145,7 +144,7 @@ class Scheduler:
             raise RuntimeError("the scheduler has ended")
 
     async def close(self) -> None:
-        """End the worker; what waits is cancelled."""
+        """Take no more work; what waits is cancelled. The worker goes on being its owner's."""
         self._closed = True
         if self._runner is not None:
             self._runner.cancel()
@@ -153,7 +152,6 @@ class Scheduler:
         for work in self._unanswered:
             work.result.cancel()
         # A step cannot be stopped; it ends in its thread, and nobody waits for it.
-        self._worker.shutdown(wait=False)
         self._waiters.shutdown(wait=False)
 
     async def _run(self) -> None:
@@ -165,11 +163,12 @@ class Scheduler:
                     self._arrival.clear()
                     await self._arrival.wait()
                 tokens = _tokens(parts)
-                for work, _ in parts:
+                for work, indices in parts:
                     if work.began is None:
                         work.began = self._clock()
+                    self._backlog.take(work.caller, work, work.tokens_of(indices))
                     if not work.waits:
-                        self._backlog.discard(work.caller.tenant, work)
+                        self._backlog.discard(work.caller, work)
                 self._waiting_tokens -= tokens
                 self._in_flight += tokens
                 steps.create_task(self._answer(parts)).add_done_callback(lambda _: free.release())
@@ -187,7 +186,7 @@ class Scheduler:
 
     def _forget(self, work: Work) -> None:
         """Count an answered work no more; what of it has not started never does."""
-        self._backlog.discard(work.caller.tenant, work)
+        self._backlog.discard(work.caller, work)
         self._unanswered.discard(work)
         self._waiting_tokens -= work.waiting_tokens
 
@@ -230,13 +229,9 @@ class Scheduler:
         # A step that was started while another ran has the device only from that one's end.
         seconds = max(done - max(began, self._last_done), 1e-6)
         self._last_done = done
-        self.steps += 1
         self.tokens += tokens
-        # A sequence longer than a step fills its own.
-        self._room += max(tokens, self._max_step_tokens)
         if 2 * tokens >= self._max_step_tokens:
-            self._recent_tokens = KEPT * self._recent_tokens + tokens
-            self._recent_s = KEPT * self._recent_s + seconds
+            self._rate.learn(tokens, seconds)
 
 
 def _tokens(parts: list[Part]) -> int:

@@ -24,7 +24,8 @@ class Work:
 
     deadline: on the scheduler's clock, seconds. rank: decides among works of one tenant, lowest first.
     result: float32 (sequences, width), in the order given; cancel it and what has not started is dropped. arrived,
-    began: when it was queued, and when a step first took some of it, on the scheduler's clock.
+    began: when it was queued, and when a step first took some of it, on the scheduler's clock. request_id: of the
+    request that it is a part of, for logs.
     """
 
     sequences: Sequences
@@ -33,6 +34,8 @@ class Work:
     rank: float
     result: asyncio.Future[Rows]
     arrived: float = 0.0
+    request_id: str = ""
+    waiting_tokens: int = field(init=False)  # that no step has taken yet, as the backlog counts them
     began: float | None = None
     started: int = 0  # how many of `_order` went into steps
     settled: int = 0
@@ -44,16 +47,12 @@ class Work:
         lengths = self.sequences.lengths
         self._order = np.argsort(-lengths, kind="stable")
         self._ends = np.concatenate([[0], np.cumsum(lengths[self._order], dtype=np.int64)])
+        self.waiting_tokens = int(self._ends[-1])
 
     @property
     def queue_s(self) -> float:
         """Seconds until a step first took some of it; 0 where none has."""
         return 0.0 if self.began is None else self.began - self.arrived
-
-    @property
-    def waiting_tokens(self) -> int:
-        """Tokens that no step has taken yet."""
-        return int(self._ends[-1] - self._ends[self.started])
 
     @property
     def longest_waiting(self) -> int:

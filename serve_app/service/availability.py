@@ -8,11 +8,11 @@ from contextlib import suppress
 
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.model import ModelStatus
-from serve_app.domain.terms import Terms
 
 FIRST_START_S = 20.0  # what a start is taken to need before one was seen
 MARGIN = 1.5  # starts differ, and who comes too early is refused again
 FAILURE_KNOWN_S = 2.0
+ASK_S = 1.0  # a controller that does not answer must not hold requests up
 
 
 class Availability:
@@ -52,17 +52,17 @@ class Availability:
         """Why the model cannot be asked, where that is known."""
         return None if self._running() else self._failure
 
-    async def require(self, terms: Terms) -> None:
+    async def require(self, wait_s: float) -> None:
         """Return when the model can be asked, or is about to be able again.
 
-        A cold one is woken, and waited for as long as the terms say. Raises ServiceError: model_cold, which says when to
+        A cold one is woken, and waited for up to wait_s seconds. Raises ServiceError: model_cold, which says when to
         ask again; unavailable when the model has failed.
         """
         if self._running():
             return
         self._ask()
         if self._asking:
-            await asyncio.shield(self._asking)
+            await asyncio.wait({self._asking}, timeout=ASK_S)
         if self._failure and not self._running():
             raise ServiceError(
                 "unavailable", f"the model has failed: {self._failure}", retry_after_s=MARGIN * self._last_start_s
@@ -70,9 +70,8 @@ class Availability:
         if self._wake is None:
             return
         waking = self._start()
-        if terms.wait_s:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(waking), terms.wait_s)
+        if wait_s:
+            await asyncio.wait({waking}, timeout=wait_s)
         if not self._running():
             wait = math.ceil(max(MARGIN * self._last_start_s - (self._clock() - self._waking_since), 1.0))
             hint = f'"Prefer: wait={wait}" holds the request until then'
@@ -99,7 +98,8 @@ class Availability:
 
     def _ask(self) -> None:
         """Find out in the background whether the model has failed, now and then."""
-        if self._find_failure is None or self._clock() - self._failure_asked_at < FAILURE_KNOWN_S:
+        still_asking = self._asking is not None and not self._asking.done()
+        if self._find_failure is None or still_asking or self._clock() - self._failure_asked_at < FAILURE_KNOWN_S:
             return
         self._failure_asked_at = self._clock()
         self._asking = asyncio.create_task(self._note_failure(), name="find failure")

@@ -5,118 +5,67 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serve_app.domain.caller import Caller
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.passages import Passages
 from serve_app.domain.shards import Shard, cut_shards, shard_count
+from serve_app.scheduling.backlog import Backlog
 from serve_app.service.pace import Pace
+from serve_app.service.replicas import (
+    ReplicaLostError,
+    Replicas,
+    ShardAnswer,
+    ShardCall,
+    ShardRefusal,
+    ShardResults,
+)
+from serve_app.service.ticket import Ticket
+from serve_app.settings import ShardingSettings
 
-# A shard that loses its replica so often may be what kills them.
+# A shard that loses its replica this often may be what kills them.
 SENDS = 5
 FIRST_PAUSE_S = 0.05
 
 
-class ReplicaLostError(Exception):
-    """The replica died with a shard in its hands, or there was none to take it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShardCall:
-    """A shard on its way to a replica.
-
-    timeout_s: what is left of the request's time. request_tokens: of the whole request, as far as it is known.
-    """
-
-    shard: Shard
-    timeout_s: float
-    caller: Caller
-    request_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShardResults:
-    """What a replica made of a shard.
-
-    results: float32, as engine.scoring.shard_results gives them. seconds: how long it had the shard, queue_s: before
-    the device took the first of it. queued_tokens: at the replica now. tokens_per_s: of its device; 0 where it does not
-    know.
-    """
-
-    results: NDArray[np.float32]
-    seconds: float
-    queue_s: float
-    queued_tokens: int
-    tokens_per_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class ShardRefusal:
-    """A replica's word that it did not score a shard: a value, because Serve logs an exception as a crash.
-
-    code: of ServiceError.
-    """
-
-    code: str
-    message: str
-    retry_after_s: float | None = None
-
-
-ShardAnswer = ShardResults | ShardRefusal
-
-
-class Replicas(Protocol):
-    """The replicas of one model."""
-
-    async def send(self, call: ShardCall) -> ShardAnswer:
-        """Have a replica score a shard. Raises ReplicaLostError."""
-        ...
-
-    def backlogs(self) -> list[int]:
-        """Tokens that are out at each replica that runs now."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ShardLimits:
-    """How requests are cut: see the settings of the same names."""
-
-    min_shard_tokens: int
-    max_shard_tokens: int
-    shards_in_flight: int
-
-
 class Dispatcher:
-    """Has passages scored by the replicas of one model."""
+    """Has passages scored by the replicas of one model. backlog: the requests that are in work here."""
 
-    def __init__(self, replicas: Replicas, limits: ShardLimits) -> None:
+    def __init__(self, replicas: Replicas, limits: ShardingSettings) -> None:
         self.replicas, self.limits, self.pace = replicas, limits, Pace()
+        self.backlog = Backlog[Ticket]()
 
     @property
     def running(self) -> int:
         """How many replicas run now."""
         return len(self.replicas.backlogs())
 
+    @property
+    def tokens_per_s(self) -> float:
+        """What all replicas together score in a second; 0 where that is not known."""
+        one = self.pace.tokens_per_s
+        if not one:
+            known = [report.tokens_per_s for report in self.replicas.reports() if report.tokens_per_s]
+            one = sum(known) / len(known) if known else 0.0
+        return one * max(self.running, 1)
+
     @asynccontextmanager
-    async def request(self, deadline: float, caller: Caller, wait_s: float = math.inf) -> AsyncIterator["Spread"]:
+    async def request(self, ticket: Ticket) -> AsyncIterator["Spread"]:
         """One request, whose passages are added inside; all of them are scored at the end.
 
-        deadline: on the event loop's clock. wait_s: until it has its turn, which may be soon though replicas have much
-        to do for others. A shard whose replica died is sent again. A failure of one shard, the
-        deadline and a cancelled call cancel every shard that is out, and what runs inside.
+        A shard whose replica died is sent again. A failure of one shard, the deadline and a cancelled call cancel every
+        shard that is out, and what runs inside.
         Raises ServiceError: deadline_exceeded, overloaded, unavailable, internal.
         """
-        if deadline <= asyncio.get_running_loop().time():
-            raise _out_of_time()
+        if ticket.deadline <= asyncio.get_running_loop().time():
+            raise out_of_time()
         try:
-            async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as tasks:
-                yield Spread(self, tasks, deadline, caller, wait_s)
+            async with asyncio.timeout_at(ticket.deadline), asyncio.TaskGroup() as tasks:
+                yield Spread(self, tasks, ticket)
         except TimeoutError:
-            raise _out_of_time() from None
+            raise out_of_time() from None
         except ExceptionGroup as failures:
             # One answer can be given; the shards' failures are alike.
             raise failures.exceptions[0] from None
@@ -143,11 +92,9 @@ class Spread:
     the event loop's clock; None before.
     """
 
-    def __init__(
-        self, dispatcher: Dispatcher, tasks: asyncio.TaskGroup, deadline: float, caller: Caller, wait_s: float
-    ) -> None:
+    def __init__(self, dispatcher: Dispatcher, tasks: asyncio.TaskGroup, ticket: Ticket) -> None:
+        self._dispatcher, self._tasks, self._ticket = dispatcher, tasks, ticket
         self._replicas, self._limits, self._pace = dispatcher.replicas, dispatcher.limits, dispatcher.pace
-        self._tasks, self._deadline, self._caller, self._wait_s = tasks, deadline, caller, wait_s
         self._waves: list[Wave] = []
         self.queue_s = 0.0
         self.began: float | None = None
@@ -170,8 +117,8 @@ class Spread:
             tokens,
             self._backlogs(),
             call_tokens=self._pace.call_tokens,
-            min_shard_tokens=self._limits.min_shard_tokens,
-            max_shard_tokens=self._limits.max_shard_tokens,
+            min_shard_tokens=self._limits.min_tokens,
+            max_shard_tokens=self._limits.max_tokens,
         )
         wave = Wave(len(passages.token_ids))
         self._waves.append(wave)
@@ -182,7 +129,7 @@ class Spread:
     def _backlogs(self) -> list[float]:
         """Tokens that each replica that runs scores before this request's."""
         rate = self._pace.tokens_per_s
-        ahead = self._wait_s * rate if rate else math.inf
+        ahead = self._ticket.delay_s * rate if rate else math.inf
         return [min(backlog, ahead) for backlog in self._replicas.backlogs()]
 
     async def _fill(self, wave: Wave, indices: NDArray[np.intp], shard: Shard, request_tokens: int) -> None:
@@ -197,7 +144,7 @@ class Spread:
                 self._landed.notify_all()
 
     def _has_room(self) -> bool:
-        return self._out < max(len(self._replicas.backlogs()), 1) * self._limits.shards_in_flight
+        return self._out < max(len(self._replicas.backlogs()), 1) * self._limits.in_flight
 
     async def _score(self, shard: Shard, request_tokens: int) -> NDArray[np.float32]:
         for attempt in range(SENDS):
@@ -214,13 +161,14 @@ class Spread:
         if len(answer.results) != shard.lengths.size:
             raise ServiceError("internal", f"{len(answer.results)} results came back for {shard.lengths.size} passages")
         self.queue_s = max(self.queue_s, answer.queue_s)
+        self._dispatcher.backlog.take(self._ticket.caller, self._ticket, shard.total_tokens)
         return answer.results
 
     async def _send(self, shard: Shard, request_tokens: int) -> ShardAnswer:
-        clock = asyncio.get_running_loop().time
+        clock, ticket = asyncio.get_running_loop().time, self._ticket
         began = clock()
         try:
-            call = ShardCall(shard, self._deadline - began, self._caller, request_tokens)
+            call = ShardCall(shard, ticket.deadline - began, ticket.caller, request_tokens, ticket.request_id)
             answer = await self._replicas.send(call)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -233,5 +181,6 @@ class Spread:
         return answer
 
 
-def _out_of_time() -> ServiceError:
+def out_of_time() -> ServiceError:
+    """The answer to a request whose deadline has passed."""
     return ServiceError("deadline_exceeded", "the request's time ran out before it was scored")

@@ -1,69 +1,118 @@
 """A model in this process, without Ray: the same path from text to ranking, with the scheduler at its end."""
 
-from collections.abc import Callable
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
+from serve_app.domain.passages import InputFormat
 from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import shard_sequences
 from serve_app.engine.input_format import input_format
 from serve_app.engine.model import Model
 from serve_app.engine.tokenizer import Tokenizer
+from serve_app.scheduling.rate import Rate, measured
 from serve_app.scheduling.scheduler import Scheduler
+from serve_app.scheduling.work import DeadlineError, StepError
 from serve_app.service.availability import Availability
-from serve_app.service.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardResults
+from serve_app.service.dispatch import Dispatcher, out_of_time
+from serve_app.service.replicas import ReplicaReport, ShardAnswer, ShardCall, ShardRefusal, ShardResults
 from serve_app.service.reranker import Reranker
 from serve_app.service.served import ServedModel
-from serve_app.settings import EngineSettings
+from serve_app.settings import EngineSettings, QueueSettings, ShardingSettings
 
-STEP_TOKENS = 2_048
-SHARDS = ShardLimits(min_shard_tokens=STEP_TOKENS, max_shard_tokens=STEP_TOKENS, shards_in_flight=2)
+UNLIMITED = 10**9  # nobody waits here whom one request could keep from its turn
 
 
 class OneReplica:
-    """A scheduler as dispatch.Replicas. scored: told the number of passages after each shard."""
+    """A scheduler as Replicas. scored: told the number of passages after each shard."""
 
     def __init__(self, scheduler: Scheduler, scored: Callable[[int], object]) -> None:
         self._scheduler, self._scored = scheduler, scored
 
     def backlogs(self) -> list[int]:
-        """See dispatch.Replicas."""
+        """See Replicas."""
         return [self._scheduler.queued_tokens]
 
+    def reports(self) -> list[ReplicaReport]:
+        """See Replicas."""
+        return []
+
     async def send(self, call: ShardCall) -> ShardAnswer:
-        """See dispatch.Replicas."""
+        """See Replicas."""
         scheduler = self._scheduler
         began = scheduler.now()
-        work = scheduler.admit(shard_sequences(call.shard), began + call.timeout_s, call.caller, call.request_tokens)
-        results = shard_results(call.shard, await work.result)
+        deadline = began + call.timeout_s
+        work = scheduler.admit(shard_sequences(call.shard), deadline, call.caller, request_tokens=call.request_tokens)
+        try:
+            results = shard_results(call.shard, await work.result)
+        except DeadlineError:
+            return ShardRefusal("deadline_exceeded", out_of_time().message)
+        except StepError as error:
+            return ShardRefusal("internal", str(error))
+        finally:
+            work.result.cancel()
         self._scored(len(results))
         seconds = scheduler.now() - began
         return ShardResults(results, seconds, work.queue_s, scheduler.queued_tokens, scheduler.tokens_per_s)
 
 
-def load_reranker(
-    card: Card,
-    engine: EngineSettings | None = None,
-    scored: Callable[[int], object] = lambda _: None,
-    max_passages: int = 10**9,
-) -> Reranker:
-    """A service over one model. Must be called on the event loop that will use it.
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model and the thread that computes it. worker: an executor of one; the model was loaded in it."""
 
-    scored: told the number of passages after each part of the work. max_passages: of one request.
-    Raises CatalogError or ModelError.
-    """
+    card: Card
+    tokenizer: Tokenizer
+    form: InputFormat
+    device: Model
+    worker: ThreadPoolExecutor
+    rate: Rate
+
+    def close(self) -> None:
+        """End the thread that computes."""
+        self.worker.shutdown(wait=False)
+
+
+def load(card: Card, engine: EngineSettings | None = None) -> LoadedModel:
+    """A card's model, ready to compute in a thread of its own. Raises CatalogError or ModelError."""
     directory = locate(card.source)
     tokenizer = Tokenizer.load(directory)
-    device = ThreadPoolExecutor(1, thread_name_prefix="device")
-    model = device.submit(Model.load, directory, engine, card.source.sha256).result()
-    scheduler = Scheduler(model, device, max_step_tokens=STEP_TOKENS, max_queued_tokens=10**9)
+    worker = ThreadPoolExecutor(1, thread_name_prefix="device")
+    device = worker.submit(Model.load, directory, engine, card.source.sha256).result()
+    form = input_format(tokenizer, device.config)
+    return LoadedModel(card, tokenizer, form, device, worker, worker.submit(measured, device, form.max_tokens).result())
+
+
+@asynccontextmanager
+async def served_here(
+    model: LoadedModel, scored: Callable[[int], object] = lambda _: None, *, max_passages: int = UNLIMITED
+) -> AsyncIterator[Reranker]:
+    """A service over one model, for this event loop.
+
+    scored: told the number of passages after each part of the work. max_passages: of one request.
+    """
+    queue = QueueSettings(max_tokens=UNLIMITED)
+    scheduler = Scheduler(model.device, model.worker, queue, rate=model.rate)
+    # A shard is a step: progress is told after each.
+    step = model.device.step_tokens
+    sharding = ShardingSettings(min_tokens=step, max_tokens=step, max_passages=max_passages)
     served = ServedModel(
-        card=card,
-        tokenizer=tokenizer,
-        form=input_format(tokenizer, model.config),
-        dispatcher=Dispatcher(OneReplica(scheduler, scored), SHARDS),
+        card=model.card,
+        created=int(time.time()),
+        tokenizer=model.tokenizer,
+        form=model.form,
+        dispatcher=Dispatcher(OneReplica(scheduler, scored), sharding),
         availability=Availability(lambda: 1),
-        width=None if model.config.head == "classification" else model.config.hidden,
+        width=None if model.form.reads_pairs else model.device.width,
     )
-    return Reranker([served], tokenizer_threads=1, max_concurrent_requests=64, max_passages=max_passages)
+    reranker = Reranker([served], queue, sharding, tokenizer_threads=os.cpu_count() or 1)
+    try:
+        yield reranker
+    finally:
+        reranker.close()
+        await asyncio.shield(scheduler.close())

@@ -1,21 +1,19 @@
 """Text to passages, part by part, in threads."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import groupby
 from typing import TypeVar
 
 from serve_app.domain.answer import Span
 from serve_app.domain.passages import InputFormat, Passages, TokenIds, cut_passages, cut_query, cut_texts
 from serve_app.domain.request import Reading
 from serve_app.engine.tokenizer import Tokenizer
+from serve_app.service.tokenizer_threads import TokenizerThreads, slices
 
-# A large request goes to the replicas in waves of so much, about 50 ms of a core …
+# A large request goes to the replicas in waves of this many characters, about 50 ms of a core.
 WAVE_CHARACTERS = 100_000
-# … and gives way to small ones, which wait for the same threads, after so much.
-BITE_CHARACTERS = 20_000
 
 Result = TypeVar("Result")
 
@@ -38,7 +36,7 @@ class Reader:
 
     tokenizer: Tokenizer
     form: InputFormat
-    threads: Executor
+    threads: TokenizerThreads
     reading: Reading
     tokens: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
@@ -49,37 +47,34 @@ class Reader:
         Raises PassageTooLongError when the request forbids to truncate; a query's document is less than 0: -1 of the
         first group, -2 of the second.
         """
-        texts = [text for group in groups for text in (group.query, *group.texts)]
-        ends = list(accumulate(1 + len(group.texts) for group in groups))
-        place, number, read, fresh = 0, 0, 0, True
+        numbered = [(number, text) for number, group in enumerate(groups) for text in (group.query, *group.texts)]
         query: TokenIds | None = None
-        for wave in slices(texts, WAVE_CHARACTERS):
-            token_ids, at = await self._in_bites(self.tokenizer.encode, wave), 0
-            while at < len(token_ids):
-                if query is None:
-                    query = cut_query(token_ids[at], self.form, self.reading, number)
-                    at, place, fresh = at + 1, place + 1, True
-                taken = token_ids[at : at + ends[number] - place]
-                at += len(taken)
-                if taken:
-                    passages = cut_passages(query, taken, self.form, self.reading, read)
-                    # A query of its own comes with each part again.
-                    self.tokens += passages.total_tokens - (0 if fresh else passages.query_tokens)
-                    fresh = False
-                    place, read = place + len(taken), read + len(taken)
-                    yield passages
-                if place == ends[number]:
-                    number, query = number + 1, None
+        current, read, counted = -1, 0, False
+        for wave in slices(numbered, WAVE_CHARACTERS, _characters):
+            encoded = await self._timed(self.tokenizer.encode, [text for _, text in wave])
+            for number, members in groupby(zip(wave, encoded, strict=True), key=lambda member: member[0][0]):
+                texts = [token_ids for _, token_ids in members]
+                if number != current:  # each group's query comes first
+                    query = cut_query(texts.pop(0), self.form, self.reading, number)
+                    current, counted = number, False
+                if not texts:
+                    continue
+                assert query is not None
+                passages = cut_passages(query, texts, self.form, self.reading, read)
+                # A query of its own comes with each part again.
+                self.tokens += passages.total_tokens - (passages.query_tokens if counted else 0)
+                read, counted = read + len(texts), True
+                yield passages
 
     async def texts(self, texts: Sequence[str | TokenIds], at_once: int) -> AsyncIterator[Passages]:
-        """The passages of texts that are read without a query, in parts of at most so many texts.
+        """The passages of texts that are read without a query, in parts of at most this many texts.
 
         Raises PassageTooLongError.
         """
         for first in range(0, len(texts), at_once):
             part = texts[first : first + at_once]
             strings = [text for text in part if isinstance(text, str)]
-            encoded = iter(await self._in_bites(self.tokenizer.encode, strings))
+            encoded = iter(await self._timed(self.tokenizer.encode, strings))
             token_ids = [next(encoded) if isinstance(text, str) else text for text in part]
             passages = cut_texts(token_ids, self.form, self.reading, first)
             self.tokens += passages.total_tokens
@@ -87,32 +82,15 @@ class Reader:
 
     async def spans(self, texts: list[str]) -> list[list[Span]]:
         """Where each token of each text lies in it."""
-        return await self._in_bites(self.tokenizer.spans, texts)
+        return await self._timed(self.tokenizer.spans, texts)
 
-    async def _in_bites(self, work: Callable[[list[str]], list[Result]], texts: list[str]) -> list[Result]:
+    async def _timed(self, work: Callable[[list[str]], list[Result]], texts: list[str]) -> list[Result]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        results = await in_bites(work, texts, self.threads)
+        results = await self.threads.run(work, texts)
         self.seconds += loop.time() - began
         return results
 
 
-async def in_bites(work: Callable[[list[str]], list[Result]], texts: list[str], threads: Executor) -> list[Result]:
-    """What work makes of each text, done in threads that others get in between."""
-    loop = asyncio.get_running_loop()
-    bites = slices(texts, BITE_CHARACTERS)
-    return [result for bite in bites for result in await loop.run_in_executor(threads, work, bite)]
-
-
-def slices(texts: Sequence[str], characters: int) -> Iterator[list[str]]:
-    """The texts in order, in lists of about so many characters."""
-    part: list[str] = []
-    held = 0
-    for text in texts:
-        part.append(text)
-        held += len(text)
-        if held >= characters:
-            yield part
-            part, held = [], 0
-    if part:
-        yield part
+def _characters(numbered: tuple[int, str]) -> int:
+    return len(numbered[1])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ray.serve.request_router import FIFOMixin, PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
-from serve_app.service.dispatch import ShardCall
+from serve_app.service.replicas import ReplicaReport, ShardCall
 from serve_app.serving.outstanding import outstanding
 
 
@@ -43,4 +43,6 @@ class FewestTokensRouter(FIFOMixin, RequestRouter):
         self._publish()
 
     def _publish(self) -> None:
-        outstanding(self._deployment_id.name).keep([replica.unique_id for replica in self.curr_replicas])
+        running = {replica.unique_id: wrapper.routing_stats for replica, wrapper in self.curr_replicas.items()}
+        reports = {replica: ReplicaReport(**stats) for replica, stats in running.items() if stats}
+        outstanding(self._deployment_id.name).keep(running, reports)

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 
 from ray import serve
 
@@ -15,91 +15,111 @@ from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import shard_sequences
 from serve_app.engine.models.families import read_config
 from serve_app.scheduling.device import Device
+from serve_app.scheduling.rate import measured
 from serve_app.scheduling.scheduler import OverloadedError, Scheduler
 from serve_app.scheduling.simulated import SimulatedModel
 from serve_app.scheduling.work import DeadlineError, StepError, Work
-from serve_app.service.dispatch import ShardAnswer, ShardCall, ShardRefusal, ShardResults
-from serve_app.settings import EngineSettings
+from serve_app.service.dispatch import out_of_time
+from serve_app.service.replicas import ReplicaReport, ShardAnswer, ShardCall, ShardRefusal, ShardResults
+from serve_app.serving.throughput import Throughput
+from serve_app.settings import EngineSettings, ModelSettings, QueueSettings
 
 log = logging.getLogger("rayrank.scorer")
 
 
-@dataclass(frozen=True, slots=True)
-class ScorerOptions:
-    """How a replica computes.
+@dataclass(slots=True, eq=False)
+class Arrival:
+    """A shard at the door.
 
-    replicas: that share a node's cores, where the engine's threads are not given. max_step_tokens: None for what suits
-    the device.
+    admitted: its work, or why it was refused; None until the batch that it came with is queued. left: whoever sent it
+    wants no answer any more.
     """
 
-    engine: EngineSettings
-    replicas: int
-    max_step_tokens: int | None
-    max_queued_tokens: int
-    max_queue_s: float
-    batch_patience_s: float
+    call: ShardCall
+    admitted: Work | OverloadedError | None = None
+    left: bool = False
+
+    def leave(self) -> None:
+        """Take it out of the queue, wherever it is."""
+        self.left = True
+        if isinstance(self.admitted, Work):
+            self.admitted.result.cancel()
 
 
 class Scorer:
     """A replica of one model."""
 
-    def __init__(self, card: Card, options: ScorerOptions) -> None:
-        threads = options.engine.threads or max(1, len(os.sched_getaffinity(0)) // options.replicas)
-        engine = replace(options.engine, threads=threads)
-        device = ThreadPoolExecutor(1, thread_name_prefix="device")
-        model = device.submit(_load, card, engine).result()
+    def __init__(self, card: Card, model: ModelSettings, queue: QueueSettings) -> None:
+        # Replicas share a node's cores.
+        threads = model.engine.threads or max(1, len(os.sched_getaffinity(0)) // model.scaling.most_replicas)
+        engine = model.engine.model_copy(update={"threads": threads})
+        worker = ThreadPoolExecutor(1, thread_name_prefix="device")
+        device = worker.submit(_load, card, engine).result()
         self._loop = asyncio.get_event_loop()
         self._scheduler = Scheduler(
-            model,
             device,
-            max_step_tokens=options.max_step_tokens,
-            max_queued_tokens=options.max_queued_tokens,
-            max_queue_s=options.max_queue_s,
-            batch_patience_s=options.batch_patience_s,
+            worker,
+            queue,
+            max_step_tokens=engine.max_step_tokens,
+            rate=worker.submit(measured, device, card.context_length).result(),
             clock=self._loop.time,
         )
+        self._precision = "float32"
+        self._throughput = Throughput(self._loop.time)
         self._counted_tokens, self._counted_at = 0, self._loop.time()
-        log.info("model loaded", extra={"model": card.id, "device": model.device_name, "pid": os.getpid()})
+        log.info("model loaded", extra={"model": card.id, "device": device.device_name, "pid": os.getpid()})
 
     async def ready(self) -> None:
         """Answer: whoever waits for this waits for the model to be loaded."""
 
     async def score(self, call: ShardCall) -> ShardAnswer:
         """A score for each passage of the shard, or why there is none. A cancelled call is dropped from the queue."""
-        began = self._loop.time()
-        admitted = await self._admit(call)
-        if isinstance(admitted, OverloadedError):
-            wait = math.ceil(admitted.retry_after_s)
-            return ShardRefusal("overloaded", f"the model's queue is full: {admitted}; try again in {wait} s", wait)
+        began, arrival = self._loop.time(), Arrival(call)
         try:
-            results = shard_results(call.shard, await admitted.result)
+            await self._admit(arrival)
+            work = arrival.admitted
+            if isinstance(work, OverloadedError):
+                wait = math.ceil(work.retry_after_s)
+                return ShardRefusal("overloaded", f"the model's queue is full: {work}; try again in {wait} s", wait)
+            assert work is not None
+            results = shard_results(call.shard, await work.result)
         except DeadlineError:
-            return ShardRefusal("deadline_exceeded", "the request's time ran out before it was scored")
+            return ShardRefusal("deadline_exceeded", out_of_time().message)
         except StepError as error:
-            log.error("step failed", extra={"error": str(error)})  # noqa: TRY400 - the step is not this code
+            log.error("step failed", extra={"error": str(error), "request_id": call.request_id})  # noqa: TRY400 - the step is not this code
             return ShardRefusal("internal", "the model failed on this request")
         finally:
-            admitted.result.cancel()
+            arrival.leave()
+        self._throughput.add(int(call.shard.lengths.size))
         scheduler = self._scheduler
         seconds = self._loop.time() - began
-        return ShardResults(results, seconds, admitted.queue_s, scheduler.queued_tokens, scheduler.tokens_per_s)
+        return ShardResults(results, seconds, work.queue_s, scheduler.queued_tokens, scheduler.tokens_per_s)
 
     @serve.batch(max_batch_size=256, batch_wait_timeout_s=0.0, max_concurrent_batches=1024)
-    async def _admit(self, calls: list[ShardCall]) -> list[Work | OverloadedError]:
+    async def _admit(self, arrivals: list[Arrival]) -> list[None]:
         """Queue the shards that arrived together in one go.
 
         Serve's batching ends here, at the door: it does not batch a backlog and answers a batch as a whole. The
         scheduler cuts steps from all that waits and settles each shard on its own.
         """
-        return [self._queue(call) for call in calls]
+        for arrival in arrivals:
+            if not arrival.left:
+                self._queue(arrival)
+        return [None] * len(arrivals)
 
-    def _queue(self, call: ShardCall) -> Work | OverloadedError:
+    def _queue(self, arrival: Arrival) -> None:
+        call = arrival.call
         try:
-            deadline = self._loop.time() + call.timeout_s
-            return self._scheduler.admit(shard_sequences(call.shard), deadline, call.caller, call.request_tokens)
+            arrival.admitted = self._scheduler.admit(
+                shard_sequences(call.shard),
+                self._loop.time() + call.timeout_s,
+                call.caller,
+                request_tokens=call.request_tokens,
+                request_id=call.request_id,
+            )
         except OverloadedError as error:
             # As a value: an exception would fail all that arrived with it.
-            return error
+            arrival.admitted = error
 
     def check_health(self) -> None:
         """Serve asks now and then, and starts another replica when this raises."""
@@ -116,12 +136,17 @@ class Scorer:
             "served_tokens_per_s": served_per_s,
         }
 
+    def record_routing_stats(self) -> dict[str, object]:
+        """What every gateway learns of this replica, as a ReplicaReport: rounded, because each change is sent to all."""
+        rate = self._scheduler.tokens_per_s
+        return asdict(ReplicaReport(round(self._throughput.documents_per_s, 1), float(f"{rate:.2g}"), self._precision))
+
 
 def _load(card: Card, engine: EngineSettings) -> Device:
     directory = locate(card.source)
-    if engine.simulation:
+    if engine.simulated:
         config = read_config(directory)
-        return SimulatedModel(engine.simulation, width=1 if config.head == "classification" else config.hidden)
+        return SimulatedModel(engine.simulated, width=1 if config.head == "classification" else config.hidden)
     from serve_app.engine.model import Model  # torch takes seconds and memory that a simulated device does not need
 
     return Model.load(directory, engine, card.source.sha256)

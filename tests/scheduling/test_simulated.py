@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.domain.sequences import Rows, Sequences
-from serve_app.settings import SimulatedDevice
 from serve_app.scheduling.simulated import SimulatedModel
+from serve_app.settings import SimulatedDevice
 
 TIMES = SimulatedDevice(tokens_per_s=20_000, step_ms=2)
 

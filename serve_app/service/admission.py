@@ -1,0 +1,159 @@
+"""Whether a request is taken, and what it holds while it is in work."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from serve_app.domain.answer import Usage
+from serve_app.domain.caller import Caller
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.meter import Hold, Meter
+from serve_app.domain.terms import Terms
+from serve_app.service.dispatch import Dispatcher, out_of_time
+from serve_app.service.served import ServedModel
+from serve_app.service.ticket import Ticket
+from serve_app.settings import QueueSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a request asks for, at most.
+
+    tokens: that the replicas will score, an estimate; None for a request that needs no replica. nano_dollars: the
+    highest price that it can have.
+    """
+
+    tokens: int | None
+    nano_dollars: int
+
+
+class Credit:
+    """A caller's credit for one request: held from the start on, and either captured or given back."""
+
+    def __init__(self, holding: asyncio.Task[Hold]) -> None:
+        self._holding = holding
+        self._captured = False
+
+    async def held(self) -> None:
+        """Return when the caller is known to be able to pay. Raises ServiceError."""
+        await asyncio.shield(self._holding)
+
+    async def capture(self, usage: Usage) -> None:
+        """Charge what was used. Raises ServiceError."""
+        hold = await asyncio.shield(self._holding)
+        await hold.capture(usage)
+        self._captured = True
+
+    async def give_back(self) -> None:
+        """Release what was not captured."""
+        if self._captured or self._holding.cancel():
+            return
+        if not self._holding.cancelled() and self._holding.exception() is None:
+            await self._holding.result().release()
+
+
+class Admission:
+    """The way into work of one gateway."""
+
+    def __init__(self, limits: QueueSettings, meter: Meter) -> None:
+        self._limits, self._meter = limits, meter
+        self._requests = 0
+
+    @asynccontextmanager
+    async def job(self, model: ServedModel, demand: Demand, terms: Terms) -> AsyncIterator[tuple[Ticket, Credit]]:
+        """Have a request in work; leaving releases all that it holds.
+
+        It holds, in this order: a place among the requests in work, a replica that runs or was woken, a turn in line,
+        and credit for the most that it can cost. All of it, and what runs inside, ends at the request's deadline.
+        Raises ServiceError: overloaded, model_cold, unavailable, insufficient_credit, deadline_exceeded.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time() if terms.began is None else terms.began
+        if began + terms.timeout_s <= loop.time():
+            raise out_of_time()
+        with self._place():
+            try:
+                async with asyncio.timeout_at(began + terms.timeout_s) as limit:
+                    if demand.tokens is not None:
+                        await _woken(model, terms, limit)
+                    with self._in_line(model.dispatcher, demand, terms, _when(limit)) as ticket:
+                        async with self._held(terms.caller, demand.nano_dollars) as credit:
+                            yield ticket, credit
+            except TimeoutError:
+                raise out_of_time() from None
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if self._requests >= self._limits.max_concurrent_requests:
+            message = f"{self._requests} requests are in work here, the most that are allowed; try again"
+            raise ServiceError("overloaded", message, retry_after_s=1)
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    @contextmanager
+    def _in_line(self, dispatcher: Dispatcher, demand: Demand, terms: Terms, deadline: float) -> Iterator[Ticket]:
+        """Count a request among those that wait for the model's replicas."""
+        ticket = Ticket(deadline, terms.caller, terms.request_id, demand.tokens or 0)
+        if demand.tokens is None:
+            yield ticket
+            return
+        rate, backlog = dispatcher.tokens_per_s, dispatcher.backlog
+        now = asyncio.get_running_loop().time()
+        alone_s = demand.tokens / rate if rate else 0.0
+        ticket.rank = now + alone_s
+        ticket.delay_s = backlog.delay_s(terms.caller, ticket.rank, demand.tokens, rate)
+        _require_in_time(ticket.delay_s, min(self._limits.max_wait_s, _most_delay_s(deadline - now, alone_s)))
+        if terms.caller not in backlog and len(backlog) >= self._limits.max_tenants:
+            message = f"{len(backlog):,} tenants have requests in work, the most that are allowed; try again"
+            raise ServiceError("overloaded", message, retry_after_s=1)
+        backlog.add(terms.caller, ticket)
+        try:
+            yield ticket
+        finally:
+            backlog.discard(terms.caller, ticket)
+
+    @asynccontextmanager
+    async def _held(self, caller: Caller, nano_dollars: int) -> AsyncIterator[Credit]:
+        # Beside the tokenising: a database takes about as long as that.
+        credit = Credit(asyncio.create_task(self._authorise(caller, nano_dollars), name="authorise"))
+        try:
+            yield credit
+        finally:
+            await credit.give_back()
+
+    async def _authorise(self, caller: Caller, nano_dollars: int) -> Hold:
+        return await self._meter.authorise(caller, nano_dollars)
+
+
+async def _woken(model: ServedModel, terms: Terms, limit: asyncio.Timeout) -> None:
+    """Wait until the model runs, or is about to again: of the time for a cold model, not of the work's."""
+    loop = asyncio.get_running_loop()
+    deadline, began = _when(limit), loop.time()
+    limit.reschedule(deadline + terms.wait_s)
+    await model.availability.require(terms.wait_s)
+    limit.reschedule(deadline + min(loop.time() - began, terms.wait_s))
+
+
+def _when(limit: asyncio.Timeout) -> float:
+    when = limit.when()
+    assert when is not None
+    return when
+
+
+def _most_delay_s(left_s: float, alone_s: float) -> float:
+    """By how much others may delay a request that has this much time left and takes this long alone.
+
+    Half of what is left: callers that come later share, too, and under steady overload that doubles the delay.
+    """
+    return max(left_s - alone_s, 0.0) / 2
+
+
+def _require_in_time(delay_s: float, limit_s: float) -> None:
+    if delay_s > limit_s:
+        message = f"others would delay the request by {delay_s:.1f} s; the limit is {limit_s:.1f} s"
+        raise ServiceError("overloaded", message, retry_after_s=math.ceil(delay_s))

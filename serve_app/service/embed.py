@@ -1,0 +1,76 @@
+"""Embedding: texts to vectors."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from serve_app.domain.answer import Embeddings, Usage
+from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.passages import PassageTooLongError, TokenIds
+from serve_app.domain.price import nano_dollars_per_token
+from serve_app.domain.request import EmbedRequest, Reading
+from serve_app.service.admission import Demand
+from serve_app.service.operation import Means, bi_encoder_only, too_long
+from serve_app.service.reader import Reader
+from serve_app.service.scoring import CHARACTERS_PER_TOKEN, stages
+from serve_app.service.served import ServedModel
+
+# A vector is some KiB: this many make a message of less than the 4 MiB that Serve sends.
+VECTORS_AT_ONCE = 512
+
+
+class Embed:
+    """An embed request on a model."""
+
+    def __init__(self, model: ServedModel, request: EmbedRequest) -> None:
+        """Raises ServiceError where the request cannot be done on this model."""
+        if model.width is None:
+            raise bi_encoder_only(model.card.id)
+        if request.dimensions not in {None, model.width}:
+            message = f"dimensions must be {model.width} for {shown(model.card.id)}; got {request.dimensions}"
+            raise ServiceError("invalid_request", message, "dimensions")
+        self._model, self._request = model, request
+        self._inputs = [
+            text if isinstance(text, str) else _own_ids(text, request.names.document(place), model)
+            for place, text in enumerate(request.inputs)
+        ]
+        self._price = nano_dollars_per_token(model.card.pricing.tokens_usd)
+
+    @property
+    def demand(self) -> Demand:
+        """See Operation."""
+        most = self._model.form.max_tokens
+        sizes = [len(text) // CHARACTERS_PER_TOKEN if isinstance(text, str) else text.size for text in self._inputs]
+        return Demand(sum(min(size, most) for size in sizes), len(sizes) * most * self._price)
+
+    async def run(self, means: Means) -> Embeddings:
+        """See Operation."""
+        model, request = self._model, self._request
+        reading = Reading(truncate=request.truncate, truncated_side=request.truncated_side)
+        reader = Reader(model.tokenizer, model.form, means.threads, reading)
+        try:
+            async with model.dispatcher.request(means.ticket) as spread:
+                async for passages in reader.texts(self._inputs, VECTORS_AT_ONCE):
+                    await means.credit.held()
+                    spread.add(passages)
+        except PassageTooLongError as error:
+            raise too_long(error, request.names, range(len(self._inputs))) from None
+        characters = sum(len(text) for text in self._inputs if isinstance(text, str))
+        usage = Usage(reader.tokens, 0, reader.tokens * self._price, characters)
+        return Embeddings(model.card.id, spread.results, usage, stages(reader, spread))
+
+
+def _own_ids(given: Sequence[int], name: str, model: ServedModel) -> TokenIds:
+    """Token ids of a text without the special tokens around it. Raises ServiceError where the model has no such id."""
+    vocabulary = model.tokenizer.vocabulary
+    for index, token in enumerate(given):
+        if not 0 <= token < vocabulary:
+            param = f"{name}[{index}]"
+            limit = f"{shown(model.card.id)} has ids from 0 to {vocabulary - 1:,}"
+            raise ServiceError("invalid_request", f"{param} is {shown(token)}; {limit}", param)
+    ids = np.array(given, dtype=np.int32)
+    opening, closing = model.form.opening, model.form.closing
+    framed = ids.size >= opening.size + closing.size
+    if framed and np.array_equal(ids[: opening.size], opening) and np.array_equal(ids[-closing.size :], closing):
+        return ids[opening.size : ids.size - closing.size]
+    return ids

@@ -1,0 +1,58 @@
+"""What a gateway does for one request, whichever kind it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.passages import PassageTooLongError
+from serve_app.domain.request import FieldNames
+from serve_app.service.admission import Credit, Demand
+from serve_app.service.ticket import Ticket
+from serve_app.service.tokenizer_threads import TokenizerThreads
+
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an admitted request works with. threads: in which texts are tokenised."""
+
+    ticket: Ticket
+    credit: Credit
+    threads: TokenizerThreads
+
+
+class Operation(Protocol[Answer_co]):
+    """One request on one model, checked and ready to be admitted."""
+
+    @property
+    def demand(self) -> Demand:
+        """What it asks for, at most."""
+        ...
+
+    async def run(self, means: Means) -> Answer_co:
+        """Do it. Raises ServiceError."""
+        ...
+
+
+def too_long(
+    error: PassageTooLongError, names: FieldNames, place_of: Sequence[int], queries: Sequence[int] = ()
+) -> ServiceError:
+    """The answer to a text that must not be truncated.
+
+    place_of: the place that each document is scored at. queries: the number of each one's query, where several.
+    """
+    if error.document >= 0:
+        param = names.document(place_of.index(error.document))
+    else:
+        param = f"{names.query}[{queries.index(-1 - error.document)}]" if queries else names.query
+    advice = 'Set "truncate": true to cut it.'
+    message = f"{param} has {error.tokens:,} tokens; the model reads at most {error.limit:,} of it. {advice}"
+    return ServiceError("invalid_request", message, param, fault="size")
+
+
+def bi_encoder_only(model_id: str) -> ServiceError:
+    """The answer to who wants vectors of a cross-encoder."""
+    message = f"{shown(model_id)} is a cross-encoder: it scores pairs and has no embeddings"
+    return ServiceError("invalid_request", message, "model")
