@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from serve_app.domain.caller import Caller
 from serve_app.scheduling.scheduler import OverloadedError, Scheduler
 from serve_app.scheduling.work import DeadlineError, StepError, Work
+from serve_app.settings import QueueSettings
 from tests.scheduling.device import NOT_A_NUMBER, POISON, Clock, Device, answer, sequences, texts_of
 
 LATER = 1e9
@@ -22,22 +23,18 @@ async def scheduling(
     *,
     step: int = 100,
     queue: int = 10**6,
-    max_queue_s: float = float("inf"),
+    max_wait_s: float = 1e9,
+    max_tenants: int = 1_000,
     clock: Clock | None = None,
 ) -> AsyncIterator[Scheduler]:
-    scheduler = Scheduler(
-        device,
-        ThreadPoolExecutor(1),
-        max_step_tokens=step,
-        max_queued_tokens=queue,
-        max_queue_s=max_queue_s,
-        clock=clock or Clock(),
-    )
-    try:
-        yield scheduler
-    finally:
-        device.free.set()
-        await scheduler.close()
+    limits = QueueSettings(max_tokens=queue, max_wait_s=max_wait_s, max_tenants=max_tenants)
+    with ThreadPoolExecutor(1) as worker:
+        scheduler = Scheduler(device, worker, limits, max_step_tokens=step, clock=clock or Clock())
+        try:
+            yield scheduler
+        finally:
+            device.free.set()
+            await scheduler.close()
 
 
 async def hold(scheduler: Scheduler, device: Device, tokens: int = 1) -> Work:
@@ -172,15 +169,52 @@ async def test_what_would_have_to_wait_too_long_is_refused_and_others_are_not() 
     clock = Clock()
     device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
     heavy, light = Caller("heavy"), Caller("light")
-    async with scheduling(device, step=10, max_queue_s=3, clock=clock) as scheduler:
+    async with scheduling(device, step=10, max_wait_s=3, clock=clock) as scheduler:
         await scheduler.admit(sequences([1] * 10), LATER).result  # 20 tokens a second
         await hold(scheduler, device, tokens=1)
         for _ in range(7):
             scheduler.admit(sequences([1] * 10), LATER, heavy)
-        with pytest.raises(OverloadedError, match=r"would wait for 3\.5 s; the limit is 3\.0 s") as raised:
+        with pytest.raises(OverloadedError, match=r"would be delayed by 3\.5 s; the limit is 3\.0 s") as raised:
             scheduler.admit(sequences([1] * 10), LATER, heavy)
         assert raised.value.retry_after_s == 3.5
         scheduler.admit(sequences([1] * 10), LATER, light)
+
+
+async def test_what_others_would_delay_too_long_is_refused_also_to_a_newcomer() -> None:
+    clock = Clock()
+    device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
+    async with scheduling(device, step=10, max_wait_s=3, clock=clock) as scheduler:
+        await scheduler.admit(sequences([1] * 10), LATER).result  # 20 tokens a second
+        await hold(scheduler, device, tokens=1)
+        for tenant in range(7):
+            scheduler.admit(sequences([1] * 10), LATER, Caller(str(tenant)))
+        with pytest.raises(OverloadedError, match=r"would be delayed by 3\.5 s"):
+            scheduler.admit(sequences([1] * 10), LATER, Caller("newcomer"))
+        scheduler.admit(sequences([1]), LATER, Caller("newcomer"))  # done long before the others
+
+
+async def test_the_batch_tier_holds_nothing_against_the_standard_tier() -> None:
+    clock = Clock()
+    device = Device(before=lambda: setattr(clock, "now", clock.now + 0.5))
+    async with scheduling(device, step=10, max_wait_s=3, clock=clock) as scheduler:
+        await scheduler.admit(sequences([1] * 10), LATER).result  # 20 tokens a second
+        await hold(scheduler, device, tokens=1)
+        for _ in range(7):
+            scheduler.admit(sequences([1] * 10), LATER, Caller("me", "batch"))
+        with pytest.raises(OverloadedError):
+            scheduler.admit(sequences([1] * 10), LATER, Caller("me", "batch"))
+        scheduler.admit(sequences([1] * 10), LATER, Caller("me"))
+
+
+async def test_the_tenants_that_are_remembered_are_bounded() -> None:
+    device = Device()
+    async with scheduling(device, max_tenants=2) as scheduler:
+        await hold(scheduler, device)
+        for tenant in "ab":
+            scheduler.admit(sequences([1]), LATER, Caller(tenant))
+        with pytest.raises(OverloadedError, match="2 tenants have work queued; the limit is 2"):
+            scheduler.admit(sequences([1]), LATER, Caller("c"))
+        scheduler.admit(sequences([1]), LATER, Caller("a"))
 
 
 async def test_small_steps_say_nothing_of_the_rate() -> None:
@@ -220,21 +254,23 @@ async def test_no_sequences_have_no_rows() -> None:
 
 async def test_close_cancels_what_waits() -> None:
     device = Device()
-    scheduler = Scheduler(device, ThreadPoolExecutor(1), max_step_tokens=100, max_queued_tokens=100, clock=Clock())
-    await hold(scheduler, device)
-    waiting = scheduler.admit(sequences([1]), LATER)
-    asyncio.get_running_loop().call_soon(device.free.set)
-    await scheduler.close()
-    assert waiting.result.cancelled()
+    async with scheduling(device) as scheduler:
+        await hold(scheduler, device)
+        waiting = scheduler.admit(sequences([1]), LATER)
+        asyncio.get_running_loop().call_soon(device.free.set)
+        await scheduler.close()
+        assert waiting.result.cancelled()
+        with pytest.raises(RuntimeError, match="has ended"):
+            scheduler.admit(sequences([1]), LATER)
 
 
 async def test_close_leaves_nothing_pending_of_the_step_that_runs() -> None:
     device = Device()
-    scheduler = Scheduler(device, ThreadPoolExecutor(1), max_step_tokens=100, max_queued_tokens=100, clock=Clock())
-    running = await hold(scheduler, device)
-    asyncio.get_running_loop().call_soon(device.free.set)
-    await scheduler.close()
-    assert running.result.done()
+    async with scheduling(device) as scheduler:
+        running = await hold(scheduler, device)
+        asyncio.get_running_loop().call_soon(device.free.set)
+        await scheduler.close()
+        assert running.result.done()
 
 
 async def test_too_few_rows_of_a_step_are_no_answer() -> None:
@@ -256,7 +292,7 @@ async def test_the_next_step_starts_while_one_runs_where_the_device_takes_two() 
         assert scheduler.queued_tokens == 30
         device.free.set()
         assert [(await work.result).item() for work in works] == [0, 10, 20]
-        assert (scheduler.queued_tokens, scheduler.tokens, scheduler.steps) == (0, 30, 3)
+        assert (scheduler.queued_tokens, scheduler.tokens, len(device.batches)) == (0, 30, 3)
 
 
 async def test_a_step_that_does_not_fit_is_halved_and_so_are_those_after_it() -> None:
@@ -279,16 +315,6 @@ async def test_steps_are_halved_no_further_than_to_a_sixteenth() -> None:
         device.batches.clear()
         await scheduler.admit(sequences(*[[i] for i in range(64)]), LATER).result
     assert max(batch.lengths.sum() for batch in device.batches) == 4
-
-
-async def test_a_steps_fill_is_the_share_of_its_own_size() -> None:
-    async with scheduling(Device(room=50), step=100) as scheduler:
-        assert scheduler.step_fill == 0
-        await scheduler.admit(sequences(*[[1] * 10] * 10), LATER).result  # two steps of 50
-        assert scheduler.step_fill == 1
-        await scheduler.admit(sequences([1] * 50), LATER).result
-        await scheduler.admit(sequences([1] * 25, [1] * 20), LATER).result
-        assert scheduler.step_fill == pytest.approx(195 / 200)
 
 
 async def test_a_sequence_that_does_not_fit_alone_fails_alone() -> None:

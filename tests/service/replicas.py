@@ -6,7 +6,9 @@ from collections.abc import Callable
 import numpy as np
 
 from serve_app.domain.passages import Passages, cut_passages
-from serve_app.service.dispatch import Dispatcher, ShardAnswer, ShardCall, ShardLimits, ShardResults
+from serve_app.service.dispatch import Dispatcher
+from serve_app.service.replicas import ReplicaReport, ShardAnswer, ShardCall, ShardResults
+from serve_app.settings import ShardingSettings
 from tests.domain.texts import ids, input_format
 
 Outcome = Callable[[], ShardAnswer | None]
@@ -20,6 +22,7 @@ class Replicas:
 
     def __init__(self, *outcomes: Outcome, seconds: float = 0.0) -> None:
         self.running = 1
+        self.reported: list[ReplicaReport] = []
         self.calls: list[ShardCall] = []
         self.sent: list[int] = []
         self.timeouts: list[float] = []
@@ -29,6 +32,9 @@ class Replicas:
 
     def backlogs(self) -> list[int]:
         return [0] * self.running
+
+    def reports(self) -> list[ReplicaReport]:
+        return self.reported
 
     async def send(self, call: ShardCall) -> ShardAnswer:
         shard = call.shard
@@ -53,7 +59,8 @@ class Replicas:
 
     def dispatcher(self, *, replicas: int = 1, in_flight: int = 2, shard_tokens: int = 10) -> Dispatcher:
         self.running = replicas
-        return Dispatcher(self, ShardLimits(shard_tokens, shard_tokens, in_flight))
+        limits = ShardingSettings(min_tokens=shard_tokens, max_tokens=shard_tokens, in_flight=in_flight)
+        return Dispatcher(self, limits)
 
 
 def passages(count: int) -> Passages:

@@ -3,11 +3,10 @@ import asyncio
 import pytest
 
 from serve_app.domain.errors import ServiceError
-from serve_app.domain.terms import Terms
 from serve_app.service.availability import FIRST_START_S, MARGIN, Availability
 from tests.scheduling.device import Clock
 
-AT_ONCE, PATIENT = Terms(timeout_s=5), Terms(timeout_s=5, wait_s=5)
+AT_ONCE, PATIENT = 0.0, 5.0  # seconds to wait for a cold model
 
 
 class SleepingModel:
@@ -36,9 +35,9 @@ class SleepingModel:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    async def refused(self, terms: Terms = AT_ONCE) -> ServiceError:
+    async def refused(self, wait_s: float = AT_ONCE) -> ServiceError:
         with pytest.raises(ServiceError) as raised:
-            await self.availability.require(terms)
+            await self.availability.require(wait_s)
         return raised.value
 
 
@@ -67,7 +66,7 @@ async def test_a_request_that_waits_is_let_through_by_the_start() -> None:
 
 async def test_a_request_waits_no_longer_than_it_prefers() -> None:
     model = SleepingModel()
-    assert (await model.refused(Terms(timeout_s=5, wait_s=0.01))).code == "model_cold"
+    assert (await model.refused(0.01)).code == "model_cold"
 
 
 async def test_the_time_to_come_again_is_learnt_from_the_last_start() -> None:

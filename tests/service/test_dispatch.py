@@ -7,21 +7,30 @@ import pytest
 from serve_app.domain.caller import ANYONE, Caller
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.merge import Scores
-from serve_app.service.dispatch import (
-    SENDS,
-    Dispatcher,
+from serve_app.service.dispatch import SENDS, Dispatcher
+from serve_app.service.replicas import (
     ReplicaLostError,
+    ReplicaReport,
     ShardAnswer,
     ShardCall,
-    ShardLimits,
     ShardRefusal,
     ShardResults,
 )
+from serve_app.service.ticket import Ticket
+from serve_app.settings import ShardingSettings
 from tests.service.replicas import Replicas, expected, passages
 
 
+def sharding(least: int, most: int, in_flight: int) -> ShardingSettings:
+    return ShardingSettings(min_tokens=least, max_tokens=most, in_flight=in_flight)
+
+
+def ticket(seconds: float, caller: Caller = ANYONE, delay_s: float = math.inf) -> Ticket:
+    return Ticket(asyncio.get_running_loop().time() + seconds, caller, "the-request", delay_s=delay_s)
+
+
 async def score(dispatcher: Dispatcher, count: int, seconds: float = 5.0) -> Scores:
-    async with dispatcher.request(asyncio.get_running_loop().time() + seconds, ANYONE) as spread:
+    async with dispatcher.request(ticket(seconds)) as spread:
         spread.add(passages(count))
     return spread.results
 
@@ -81,7 +90,7 @@ async def test_a_refusal_of_one_shard_cancels_the_others() -> None:
         async def send(self, call: ShardCall) -> ShardAnswer:
             return await (replicas if call.shard.token_ids[0] == 100 else slow).send(call)
 
-    dispatcher = Dispatcher(Mixed(), ShardLimits(10, 10, 3))
+    dispatcher = Dispatcher(Mixed(), sharding(10, 10, 3))
     with pytest.raises(ServiceError, match="busy"):
         await score(dispatcher, 3)
     assert (slow.cancelled, slow.out) == (2, 0)
@@ -149,10 +158,10 @@ async def test_an_answer_with_too_few_scores_is_no_answer() -> None:
 async def test_waves_are_scored_while_more_are_added_and_come_in_order() -> None:
     replicas = Replicas(seconds=0.001)
     dispatcher = replicas.dispatcher(replicas=2, shard_tokens=20)
-    async with dispatcher.request(asyncio.get_running_loop().time() + 5, Caller("me", "batch")) as spread:
+    async with dispatcher.request(ticket(5, Caller("me", "batch"))) as spread:
         spread.add(passages(4), request_tokens=100)
         await replicas.busy.wait()
-        assert replicas.calls[0].caller == Caller("me", "batch")
+        assert (replicas.calls[0].caller, replicas.calls[0].request_id) == (Caller("me", "batch"), "the-request")
         spread.add(passages(3), request_tokens=70)
     assert spread.results.tolist() == expected(4) + expected(3)
     assert {call.request_tokens for call in replicas.calls} == {100, 70}
@@ -162,7 +171,7 @@ async def test_what_breaks_inside_takes_the_shards_along() -> None:
     replicas = Replicas(seconds=5)
 
     async def break_inside() -> None:
-        async with replicas.dispatcher().request(asyncio.get_running_loop().time() + 5, ANYONE) as spread:
+        async with replicas.dispatcher().request(ticket(5)) as spread:
             spread.add(passages(2))
             await replicas.busy.wait()
             await asyncio.sleep(0)
@@ -176,7 +185,7 @@ async def test_what_breaks_inside_takes_the_shards_along() -> None:
 async def test_shards_grow_as_calls_prove_dear() -> None:
     replicas = Replicas()
     replicas.running = 8
-    dispatcher = Dispatcher(replicas, ShardLimits(10, 10_000, 2))
+    dispatcher = Dispatcher(replicas, sharding(10, 10_000, 2))
     await score(dispatcher, 64)
     assert len(replicas.sent) == 8
     dispatcher.pace.learn(call_s=0.02, tokens_per_s=10_000)  # a call costs as much as 200 tokens
@@ -194,8 +203,32 @@ async def test_what_replicas_have_to_do_for_others_does_not_keep_a_request_whose
             return [10_000, 20_000, 30_000, 40_000]
 
     replicas = Busy()
-    dispatcher = Dispatcher(replicas, ShardLimits(10, 10_000, 2))
+    dispatcher = Dispatcher(replicas, sharding(10, 10_000, 2))
     dispatcher.pace.learn(call_s=0.0, tokens_per_s=10_000)
-    async with dispatcher.request(asyncio.get_running_loop().time() + 5, ANYONE, wait_s) as spread:
+    async with dispatcher.request(ticket(5, delay_s=wait_s)) as spread:
         spread.add(passages(8))
     assert len(replicas.sent) == shards
+
+
+async def test_what_is_answered_waits_no_more() -> None:
+    replicas = Replicas(seconds=0.001)
+    dispatcher = replicas.dispatcher(in_flight=1)
+    mine = ticket(5)
+    mine.waiting_tokens = 25  # too few: an estimate
+    dispatcher.backlog.add(mine.caller, mine)
+    async with dispatcher.request(mine) as spread:
+        spread.add(passages(3))
+        while len(replicas.sent) < 2:
+            await asyncio.sleep(0)
+        assert mine.waiting_tokens == 15
+    assert mine.waiting_tokens == 0
+
+
+async def test_the_rate_is_that_of_all_replicas_as_measured_or_else_as_reported() -> None:
+    replicas = Replicas()
+    dispatcher = replicas.dispatcher(replicas=3)
+    assert dispatcher.tokens_per_s == 0
+    replicas.reported = [ReplicaReport(1.0, 1_000.0, "float32"), ReplicaReport(2.0, 3_000.0, "float32")]
+    assert dispatcher.tokens_per_s == 3 * 2_000
+    dispatcher.pace.learn(call_s=0.0, tokens_per_s=500.0)
+    assert dispatcher.tokens_per_s == 3 * 500

@@ -1,6 +1,5 @@
 """Documents longer than the model reads: chunks, where the best one lies, and what is billed."""
 
-import asyncio
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,9 @@ from serve_app.domain.request import Document, Reading, RerankRequest
 from serve_app.domain.scores import cosines
 from serve_app.domain.sequences import Sequences
 from serve_app.domain.terms import Terms
-from serve_app.service.in_process import load_reranker
 from serve_app.settings import EMBEDDED_MODEL
 from tests.engine.loaded import Engine
-from tests.serving.test_service import Service
+from tests.service.reranking import Service
 from tests.tiny_models import TinyModel, training_text
 
 NEEDLE = "Ada Lovelace wrote the first program for the Analytical Engine."
@@ -78,12 +76,11 @@ def test_each_document_is_billed_for_its_own_chunks_even_where_it_comes_twice(
 
 
 def embedded(texts: list[str], **options: Any) -> Ranking:
-    async def ranked() -> Ranking:
-        card = resolve(EMBEDDED_MODEL, load_catalog())
-        request = RerankRequest(None, "who wrote the first program", [Document(text) for text in texts], **options)
-        return await load_reranker(card).rank(request, Terms(timeout_s=120))
-
-    return asyncio.run(ranked())
+    service = Service(resolve(EMBEDDED_MODEL, load_catalog()))
+    return service.ask(
+        RerankRequest(None, "who wrote the first program", [Document(text) for text in texts], **options),
+        Terms(timeout_s=120),
+    )
 
 
 @pytest.mark.parametrize(("most", "found"), [(1, False), (10, False), (None, True)])

@@ -1,38 +1,25 @@
 """Scores of pairs in their order, and vectors."""
 
-import asyncio
-from typing import TypeVar
-
 import numpy as np
 import pytest
 
 from serve_app.domain.answer import PairScores
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.request import EmbedRequest, FieldNames, Reading, ScoreRequest
-from serve_app.domain.terms import Terms
-from serve_app.service.in_process import load_reranker
 from tests.engine.loaded import Engine
-from tests.serving.test_service import Service, by_index, card_of
+from tests.service.reranking import Service, by_index
 from tests.tiny_models import TinyModel, training_text
 
 CROSS, BI = ("roberta", "classification"), ("bert", "embedding")
-TERMS = Terms(timeout_s=60)
 Models = dict[tuple[str, str], TinyModel]
-Answer = TypeVar("Answer")
 
 
 def scored(tiny: TinyModel, request: ScoreRequest) -> PairScores:
-    async def run() -> PairScores:
-        return await load_reranker(card_of(tiny)).score(request, TERMS)
-
-    return asyncio.run(run())
+    return Service(tiny).ask(request)
 
 
 def embedded(tiny: TinyModel, request: EmbedRequest) -> np.ndarray:
-    async def run() -> np.ndarray:
-        return (await load_reranker(card_of(tiny)).embed(request, TERMS)).vectors
-
-    return asyncio.run(run())
+    return Service(tiny).ask(request).vectors
 
 
 @pytest.mark.parametrize("model", [CROSS, BI], ids="-".join)

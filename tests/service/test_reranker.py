@@ -1,19 +1,11 @@
-import asyncio
-from decimal import Decimal
-from typing import Any
-
 import numpy as np
 import pytest
 
-from serve_app.catalog.card import Card, Pricing, Source
-from serve_app.domain.answer import Ranking
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.request import Document, Reading, RerankRequest
 from serve_app.domain.terms import Terms
-from serve_app.service.in_process import load_reranker
-from serve_app.service.served import Throughput
 from tests.engine.loaded import Engine
-from tests.scheduling.device import Clock
+from tests.service.reranking import Service, by_index
 from tests.tiny_models import TinyModel, training_text
 
 ODD = [
@@ -29,38 +21,6 @@ ODD = [
 ]
 
 
-def card_of(tiny: TinyModel) -> Card:
-    return Card(
-        id="org/tiny",
-        aliases=("tiny",),
-        summary="",
-        architecture="",
-        head=tiny.head,
-        context_length=128,
-        parameters=1,
-        source=Source(path=tiny.directory),
-        pricing=Pricing(usd=Decimal("0.008")),
-    )
-
-
-class Service:
-    """A reranker over a tiny model, and how many passages it scored."""
-
-    def __init__(self, tiny: TinyModel, max_passages: int = 10_000) -> None:
-        self._card, self._max_passages, self.passages = card_of(tiny), max_passages, 0
-
-    def _count(self, passages: int) -> None:
-        self.passages += passages
-
-    def rank(self, query: str, texts: list[str], **options: Any) -> Ranking:
-        async def ranked() -> Ranking:
-            reranker = load_reranker(self._card, scored=self._count, max_passages=self._max_passages)
-            request = RerankRequest("Tiny", query, [Document(text) for text in texts], **options)
-            return await reranker.rank(request, Terms(timeout_s=30))
-
-        return asyncio.run(ranked())
-
-
 @pytest.fixture(params=[("roberta", "classification"), ("bert", "embedding")], ids="-".join)
 def tiny(request: pytest.FixtureRequest, tiny_models: dict[tuple[str, str], TinyModel]) -> TinyModel:
     return tiny_models[request.param]
@@ -69,11 +29,6 @@ def tiny(request: pytest.FixtureRequest, tiny_models: dict[tuple[str, str], Tiny
 @pytest.fixture
 def service(tiny: TinyModel) -> Service:
     return Service(tiny)
-
-
-def by_index(ranking: Ranking) -> np.ndarray:
-    """The documents' scores in the order of the request."""
-    return np.array([result.relevance_score for result in sorted(ranking.results, key=lambda result: result.index)])
 
 
 def test_raw_scores_are_the_engines(service: Service, tiny: TinyModel) -> None:
@@ -170,31 +125,13 @@ def test_the_clients_own_limit_of_a_document_is_kept(service: Service) -> None:
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
 
 
-def test_no_time_at_all_is_a_deadline_exceeded(tiny: TinyModel) -> None:
-    async def ranked() -> Ranking:
-        reranker = load_reranker(card_of(tiny))
-        return await reranker.rank(RerankRequest("tiny", "red", [Document("fish")]), Terms(timeout_s=0.0))
-
+def test_no_time_at_all_is_a_deadline_exceeded(service: Service) -> None:
     with pytest.raises(ServiceError) as raised:
-        asyncio.run(ranked())
+        service.ask(RerankRequest("tiny", "red", [Document("fish")]), Terms(timeout_s=0.0))
     assert raised.value.code == "deadline_exceeded"
 
 
-def test_a_model_that_is_not_served_is_refused_with_those_that_are(tiny: TinyModel) -> None:
-    async def ranked() -> Ranking:
-        return await load_reranker(card_of(tiny)).rank(RerankRequest("other", "a", [Document("b")]), Terms(timeout_s=5))
-
+def test_a_model_that_is_not_served_is_refused_with_those_that_are(service: Service) -> None:
     with pytest.raises(ServiceError, match="org/tiny") as raised:
-        asyncio.run(ranked())
+        service.ask(RerankRequest("other", "a", [Document("b")]))
     assert raised.value.code == "model_not_found"
-
-
-def test_throughput_is_that_of_the_last_minutes() -> None:
-    clock = Clock()
-    throughput = Throughput(clock)
-    assert throughput.documents_per_s is None
-    clock.now = 10.0
-    throughput.add(100)
-    assert throughput.documents_per_s == 10.0
-    clock.now = 400.0
-    assert throughput.documents_per_s is None
