@@ -48,8 +48,10 @@ class Credit:
 
     async def give_back(self) -> None:
         """Release what was not captured."""
-        if self._captured or self._holding.cancel():
+        if self._captured:
             return
+        self._holding.cancel()
+        await asyncio.wait({self._holding})
         if not self._holding.cancelled() and self._holding.exception() is None:
             await self._holding.result().release()
 

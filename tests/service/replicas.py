@@ -28,7 +28,7 @@ class Replicas:
         self.timeouts: list[float] = []
         self.cancelled = self.out = self.most = 0
         self.busy = asyncio.Event()
-        self._outcomes, self._seconds = list(outcomes), seconds
+        self._outcomes, self.seconds = list(outcomes), seconds
 
     def backlogs(self) -> list[int]:
         return [0] * self.running
@@ -46,11 +46,11 @@ class Replicas:
         self.most = max(self.most, self.out)
         self.busy.set()
         try:
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(self.seconds)
             if outcome is not None and (answer := outcome()) is not None:
                 return answer
             starts = np.cumsum(shard.lengths) - shard.lengths
-            return ShardResults(shard.token_ids[starts].astype(np.float32), self._seconds, 0.0, 0, 0.0)
+            return ShardResults(shard.token_ids[starts].astype(np.float32), self.seconds, 0.0, 0, 0.0)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
