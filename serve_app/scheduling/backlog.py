@@ -19,7 +19,7 @@ Item = TypeVar("Item", bound=Waiting)
 
 
 @dataclass(slots=True)
-class Flow(Generic[Item]):
+class CallerQueue(Generic[Item]):
     """What waits of one caller, and how many tokens that is."""
 
     tokens: int = 0
@@ -30,39 +30,39 @@ class Backlog(Generic[Item]):
     """What waits, by tenant and tier."""
 
     def __init__(self) -> None:
-        self._flows: dict[Caller, Flow[Item]] = {}
+        self._queues: dict[Caller, CallerQueue[Item]] = {}
 
     def __len__(self) -> int:
         """How many callers have something that waits."""
-        return len(self._flows)
+        return len(self._queues)
 
     def __contains__(self, caller: Caller) -> bool:
-        return caller in self._flows
+        return caller in self._queues
 
     def add(self, caller: Caller, item: Item) -> None:
         """Count an item."""
-        flow = self._flows.setdefault(caller, Flow())
-        flow.items.add(item)
-        flow.tokens += item.waiting_tokens
+        queue = self._queues.setdefault(caller, CallerQueue())
+        queue.items.add(item)
+        queue.tokens += item.waiting_tokens
 
     def take(self, caller: Caller, item: Item, tokens: int) -> None:
         """Count fewer tokens of an item that has been begun; an item that is not counted is left alone."""
-        flow = self._flows.get(caller)
-        if flow is None or item not in flow.items:
+        queue = self._queues.get(caller)
+        if queue is None or item not in queue.items:
             return
         tokens = min(tokens, item.waiting_tokens)
         item.waiting_tokens -= tokens
-        flow.tokens -= tokens
+        queue.tokens -= tokens
 
     def discard(self, caller: Caller, item: Item) -> None:
         """Count an item no more, if it was."""
-        flow = self._flows.get(caller)
-        if flow is None or item not in flow.items:
+        queue = self._queues.get(caller)
+        if queue is None or item not in queue.items:
             return
-        flow.items.remove(item)
-        flow.tokens -= item.waiting_tokens
-        if not flow.items:
-            del self._flows[caller]
+        queue.items.remove(item)
+        queue.tokens -= item.waiting_tokens
+        if not queue.items:
+            del self._queues[caller]
 
     def delay_s(self, caller: Caller, rank: float, tokens: int, tokens_per_s: float) -> float:
         """Seconds by which others delay an arrival, if callers go on sharing this many tokens a second evenly.
@@ -73,12 +73,12 @@ class Backlog(Generic[Item]):
         """
         if not tokens_per_s:
             return 0.0
-        own = self._flows.get(caller)
+        own = self._queues.get(caller)
         ahead = sum(item.waiting_tokens for item in own.items if item.rank <= rank) if own else 0
         share = ahead + tokens
-        for other, flow in self._flows.items():
+        for other, queue in self._queues.items():
             if other.tier == caller.tier:
-                ahead += min(flow.tokens, share) if other != caller else 0
+                ahead += min(queue.tokens, share) if other != caller else 0
             elif caller.tier == "batch":
-                ahead += flow.tokens
+                ahead += queue.tokens
         return ahead / tokens_per_s

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from serve_app.api.app import build_api
+from serve_app.api.routes import build_api
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
 from serve_app.domain.errors import UserError
