@@ -11,8 +11,7 @@ from serve_app.domain.request import Reading
 TokenIds = NDArray[np.int32]
 DEFAULT_READING = Reading()
 
-# Each passage of a document but the first begins with so much of the one before it: what a cut would part is whole in
-# one of them.
+# Each passage begins with this part of the one before it, so that what a cut would part is whole in one of the two.
 OVERLAP = 1 / 8
 
 
@@ -38,7 +37,10 @@ class InputFormat:
         return self.opening.size + self.closing.size + (self.between.size if self.reads_pairs else 0)
 
     def within(self, max_tokens: int | None) -> "InputFormat":
-        """The same for sequences of at most so many tokens, which must be more than the special ones; None for all."""
+        """The same format with another maximum, unless its own is lower.
+
+        max_tokens: more than the special tokens; None leaves the format as it is.
+        """
         return self if max_tokens is None else replace(self, max_tokens=min(self.max_tokens, max_tokens))
 
     @property
@@ -56,10 +58,12 @@ class InputFormat:
 class Passages:
     """What a model reads to rank the documents of one request.
 
-    prefix, suffix: int32, the ids before and behind every passage. pair: the prefix holds the query.
+    prefix, suffix: int32, the ids before and behind every passage. pair: whether the prefix holds the query.
     query: int32, the query as a sequence of its own between prefix and suffix; None in pairs and for texts without one.
     token_ids: one int32 array a passage, without special tokens.
-    documents, starts: int32 (passages,), index of each passage's document, and of its first token in that.
+    lengths: int64 (passages,), tokens of the sequence that each passage is scored in: prefix and suffix included.
+    documents: int32 (passages,), index of each passage's document. starts: int32 (passages,), index of each passage's
+    first token in its document.
     """
 
     prefix: TokenIds
@@ -67,30 +71,31 @@ class Passages:
     pair: bool
     query: TokenIds | None
     token_ids: list[TokenIds]
+    lengths: NDArray[np.int64]
     documents: NDArray[np.int32]
     starts: NDArray[np.int32]
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of the sequence that each passage is scored in, special tokens and a pair's query included."""
-        around = self.prefix.size + self.suffix.size
-        return np.fromiter((ids.size + around for ids in self.token_ids), dtype=np.int64, count=len(self.token_ids))
+    def around(self) -> int:
+        """Tokens of prefix and suffix together."""
+        return self.prefix.size + self.suffix.size
 
     @property
     def total_tokens(self) -> int:
-        """Tokens that the model reads for all of them."""
+        """Tokens that the model reads for all passages, and for a query of its own."""
         return int(self.lengths.sum()) + self.query_tokens
 
     @property
     def query_tokens(self) -> int:
-        """Tokens that the model reads for a query of its own; 0 of a cross-encoder."""
-        return 0 if self.query is None else self.prefix.size + self.query.size + self.suffix.size
+        """Tokens that the model reads for a query of its own; 0 for a cross-encoder."""
+        return 0 if self.query is None else self.query.size + self.around
 
 
 class PassageTooLongError(ValueError):
     """A text has more tokens than the model reads and must not be truncated.
 
-    document: its index; of a query, -1 less its number.
+    document: the document's index; for a query -1 less the query's number. tokens: of the text. limit: the most that
+    fits.
     """
 
     def __init__(self, document: int, tokens: int, limit: int) -> None:
@@ -109,7 +114,8 @@ def cut_query(query: TokenIds, form: InputFormat, reading: Reading = DEFAULT_REA
     limit, asked = form.max_query_tokens, reading.max_query_tokens or query.size
     if not reading.truncate and min(query.size, asked) > limit:
         raise PassageTooLongError(-1 - number, query.size, limit)
-    return kept(query, min(limit, asked), reading)
+    limit = min(limit, asked)
+    return query[max(query.size - limit, 0) :] if reading.truncated_side == "left" else query[:limit]
 
 
 def cut_passages(
@@ -125,57 +131,71 @@ def cut_passages(
     of the first of them in the request.
     Raises PassageTooLongError naming the first document that does not fit and must not be truncated.
     """
-    pair = form.reads_pairs
-    token_ids, owners, starts = _cut(documents, form.max_passage_tokens(query.size), reading, first_document)
-    return Passages(
-        prefix=np.concatenate([form.opening, query, form.between]) if pair else form.opening,
-        suffix=form.closing,
-        pair=pair,
-        query=None if pair else query,
-        token_ids=token_ids,
-        documents=owners,
-        starts=starts,
-    )
+    room = form.max_passage_tokens(query.size)
+    if form.reads_pairs:
+        prefix = np.concatenate([form.opening, query, form.between])
+        return _cut(documents, room, reading, first_document, prefix=prefix, suffix=form.closing, pair=True)
+    return _cut(documents, room, reading, first_document, prefix=form.opening, suffix=form.closing, query=query)
 
 
 def cut_texts(texts: Sequence[TokenIds], form: InputFormat, reading: Reading, first_text: int = 0) -> Passages:
-    """The passages of texts that are read without a query. Arguments and errors as of cut_passages."""
-    token_ids, owners, starts = _cut(texts, form.max_passage_tokens(0), reading, first_text)
-    return Passages(form.opening, form.closing, False, None, token_ids, owners, starts)
+    """The passages of texts that are read without a query. Arguments and errors are those of cut_passages."""
+    return _cut(texts, form.max_passage_tokens(0), reading, first_text, prefix=form.opening, suffix=form.closing)
 
 
-def passage_count(tokens: int, room: int) -> int:
-    """How many passages of at most `room` tokens a text of so many has."""
-    return 1 if tokens <= room or room < 1 else 1 + -(-(tokens - room) // _stride(room))
+def passage_counts(tokens: NDArray[np.int64], room: int) -> NDArray[np.int64]:
+    """How many passages of at most `room` tokens a text has.
 
-
-def kept(token_ids: TokenIds, limit: int, reading: Reading) -> TokenIds:
-    """At most so many tokens of a text."""
-    return token_ids[max(token_ids.size - limit, 0) :] if reading.truncated_side == "left" else token_ids[:limit]
+    tokens: int64 (texts,), tokens of each text. Returns int64 (texts,), each 1 or more.
+    """
+    if room < 1:
+        return np.ones_like(tokens)
+    return 1 + np.maximum(-(-(tokens - room) // _stride(room)), 0)
 
 
 def _cut(
-    texts: Sequence[TokenIds], room: int, reading: Reading, first: int
-) -> tuple[list[TokenIds], NDArray[np.int32], NDArray[np.int32]]:
-    """The passages of texts in order, the index of each one's text, and of its first token in that."""
-    stride = _stride(room)
-    reach = None if reading.max_passages is None else room + (reading.max_passages - 1) * stride
-    passages: list[TokenIds] = []
-    owners: list[int] = []
-    starts: list[int] = []
-    for index, whole in enumerate(texts, first):
-        size = min(whole.size, reading.max_document_tokens or whole.size)
-        if reach is not None and size > reach:
-            if not reading.truncate:
-                raise PassageTooLongError(index, whole.size, reach)
-            size = reach
-        dropped = whole.size - size if reading.truncated_side == "left" else 0
-        for number in range(passage_count(size, room)):
-            start = dropped + number * stride
-            passages.append(whole[start : min(start + room, dropped + size)])
-            owners.append(index)
-            starts.append(start)
-    return passages, np.array(owners, dtype=np.int32), np.array(starts, dtype=np.int32)
+    texts: Sequence[TokenIds],
+    room: int,
+    reading: Reading,
+    first: int,
+    *,
+    prefix: TokenIds,
+    suffix: TokenIds,
+    pair: bool = False,
+    query: TokenIds | None = None,
+) -> Passages:
+    """The passages of texts in order, each of at most `room` tokens. first: index of the first text."""
+    sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    read = _tokens_read(sizes, room, reading, first)
+    counts = passage_counts(read, room)
+    texts_of = np.repeat(np.arange(sizes.size), counts)
+    numbers = np.arange(texts_of.size) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text's passages
+    dropped = sizes - read if reading.truncated_side == "left" else np.zeros_like(sizes)
+    starts = dropped[texts_of] + numbers * _stride(room)
+    ends = np.minimum(starts + room, (dropped + read)[texts_of])
+    places = zip(texts_of.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    return Passages(
+        prefix=prefix,
+        suffix=suffix,
+        pair=pair,
+        query=query,
+        token_ids=[texts[text][start:end] for text, start, end in places],
+        lengths=ends - starts + prefix.size + suffix.size,
+        documents=(texts_of + first).astype(np.int32),
+        starts=starts.astype(np.int32),
+    )
+
+
+def _tokens_read(sizes: NDArray[np.int64], room: int, reading: Reading, first: int) -> NDArray[np.int64]:
+    """How many tokens of each text are read. Raises PassageTooLongError where some must not be dropped."""
+    read = sizes if reading.max_document_tokens is None else np.minimum(sizes, reading.max_document_tokens)
+    if reading.max_passages is None:
+        return read
+    reach = room + (reading.max_passages - 1) * _stride(room)
+    if not reading.truncate and (too_long := np.flatnonzero(read > reach)).size:
+        text = int(too_long[0])
+        raise PassageTooLongError(first + text, int(sizes[text]), reach)
+    return np.minimum(read, reach)
 
 
 def _stride(room: int) -> int:

@@ -8,9 +8,10 @@ from serve_app.domain.shards import Shard
 
 
 def shard_results(shard: Shard, rows: Rows) -> NDArray[np.float32]:
-    """What was asked of the shard's passages, from the rows of its sequences.
+    """The results of the shard's passages, from the rows of its sequences (see shard_sequences).
 
-    Logits of pairs, or cosines with the query: float32 (passages,). Vectors of texts without one: (passages, width).
+    Returns float32: logits of pairs or cosines with the query, (passages,); vectors of texts without a query,
+    (passages, width).
     """
     if shard.pair:
         return rows[:, 0]
@@ -18,10 +19,10 @@ def shard_results(shard: Shard, rows: Rows) -> NDArray[np.float32]:
 
 
 def cosines(vectors: Rows) -> Rows:
-    """Cosine of the first vector with each other one.
+    """Cosine of the first vector with each of the others: float32 (documents,).
 
-    vectors: float32 (1 + documents, width), each of length 1, the query's first. Returns float32 (documents,).
+    vectors: float32 (1 + documents, width), each of length 1; the first is the query's.
     """
-    # A matrix product's rounding would depend on how many documents there are.
+    # A matrix product would round differently with the number of documents.
     products: Rows = np.einsum("ij,j->i", vectors[1:], vectors[0], optimize=False)
     return products

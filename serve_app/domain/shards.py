@@ -14,8 +14,9 @@ from serve_app.domain.passages import Passages, TokenIds
 class Shard:
     """Some passages of one request, as they travel to a replica.
 
-    prefix, suffix, pair, query: as in Passages; every shard scores a query of its own, so that it stands alone.
-    token_ids: int32 (tokens,), the passages end to end. lengths: int32 (passages,), tokens of each.
+    prefix, suffix, pair, query: as in Passages. Each shard of a bi-encoder carries the query, so that it stands alone.
+    token_ids: int32 (tokens,), the passages end to end, the longest first. lengths: int32 (passages,), tokens of each
+    passage without prefix and suffix.
     """
 
     prefix: TokenIds
@@ -41,11 +42,11 @@ def shard_count(
     min_shard_tokens: int,
     max_shard_tokens: int,
 ) -> int:
-    """How many shards a request is cut into: as many as have it done soonest.
+    """Into how many shards a request is cut so that it is done soonest.
 
-    backlogs: tokens that each replica scores before them. call_tokens: what a call costs, in tokens that a replica
-    scores in that time; the calls of a request leave one after the other. No shard is below the minimum, nor on average
-    over the maximum (which bounds a message's size and how long one request holds a replica).
+    backlogs: tokens that each replica has to score first. call_tokens: the time that a call costs, as the tokens that a
+    replica scores in that time; a request's calls leave one after the other. min_shard_tokens: no shard is smaller.
+    max_shard_tokens: shards are not larger on average; this bounds a message and how long one request holds a replica.
     """
     worth = min(total_tokens // min_shard_tokens, len(backlogs))
     needed = max(-(-total_tokens // max_shard_tokens), 1)
@@ -58,36 +59,35 @@ def shard_count(
 
 
 def deal(lengths: NDArray[np.int64], count: int) -> list[NDArray[np.intp]]:
-    """Indices of the passages in each of `count` shards, equal in tokens to within the longest passage.
+    """Indices of the passages in each of at most `count` shards, which are equal in tokens to within one passage.
 
-    lengths: int64 (passages,), tokens of each. The longest come first, each to the shard with the fewest tokens so far
-    (Graham's LPT rule). Every passage is in exactly one shard; a shard without passages is left out.
+    lengths: int64 (passages,), tokens of each. The longest passages are dealt first, each to the shard with the fewest
+    tokens (Graham's LPT rule); so each shard has its longest first. Every passage is in exactly one shard, and no shard
+    is empty.
     """
     order = np.argsort(-lengths, kind="stable")
     if count == 1:
         return [order] if lengths.size else []
     shards: list[list[int]] = [[] for _ in range(count)]
     emptiest = [(0, shard) for shard in range(count)]
-    for index in order.tolist():
+    for index, length in zip(order.tolist(), lengths[order].tolist(), strict=True):
         tokens, shard = emptiest[0]
         shards[shard].append(index)
-        heapreplace(emptiest, (tokens + int(lengths[index]), shard))
+        heapreplace(emptiest, (tokens + length, shard))
     return [np.array(shard, dtype=np.intp) for shard in shards if shard]
 
 
 def cut_shards(passages: Passages, count: int) -> list[tuple[Shard, NDArray[np.intp]]]:
-    """The shards, each with the indices of its passages (in the order of the shard)."""
-    return [
-        (
-            Shard(
-                prefix=passages.prefix,
-                suffix=passages.suffix,
-                pair=passages.pair,
-                query=passages.query,
-                token_ids=np.concatenate([passages.token_ids[index] for index in indices]),
-                lengths=np.fromiter((passages.token_ids[index].size for index in indices), dtype=np.int32),
-            ),
-            indices,
-        )
-        for indices in deal(passages.lengths, count)
-    ]
+    """At most `count` shards, each with the indices of its passages in the order of the shard."""
+    return [(_shard(passages, indices), indices) for indices in deal(passages.lengths, count)]
+
+
+def _shard(passages: Passages, indices: NDArray[np.intp]) -> Shard:
+    return Shard(
+        prefix=passages.prefix,
+        suffix=passages.suffix,
+        pair=passages.pair,
+        query=passages.query,
+        token_ids=np.concatenate([passages.token_ids[index] for index in indices.tolist()]),
+        lengths=(passages.lengths[indices] - passages.around).astype(np.int32),
+    )

@@ -1,4 +1,4 @@
-"""The ranges that int8 needs: what a model's layers take in, seen in float32 when it is loaded."""
+"""The ranges that int8 needs: how large the inputs of a model's layers are, measured in float32 at load."""
 
 from collections import defaultdict
 
@@ -11,8 +11,7 @@ from serve_app.domain.shards import cut_shards
 from serve_app.engine.input_format import input_format
 from serve_app.engine.layers.linear import Activation, Linear
 from serve_app.engine.layers.placement import Int8Placement, Placement
-from serve_app.engine.models.build import build_encoder
-from serve_app.engine.models.families import AnyConfig
+from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
 
@@ -20,7 +19,10 @@ QUERY_TOKENS, DOCUMENTS, DOCUMENT_TOKENS = 24, 16, 100
 
 
 class ObservedPlacement(Placement):
-    """A placement that keeps the largest magnitude of each channel of its normalised layers' inputs."""
+    """A placement that measures its normalised layers' inputs.
+
+    ranges: for each input's name the largest magnitude of each channel so far, float32 (inputs,).
+    """
 
     def __init__(self) -> None:
         super().__init__(torch.device("cpu"), torch.float32)
@@ -41,25 +43,22 @@ class _ObservedLinear:
         return self._layer(x)
 
 
-def calibrate(placement: Placement, weights: Weights, config: AnyConfig, tokenizer: Tokenizer) -> Int8Placement:
-    """A placement for int8, its ranges taken from a step of random tokens.
+def calibrate(placement: Placement, weights: Weights, config: EncoderConfig, tokenizer: Tokenizer) -> Int8Placement:
+    """A placement for int8, whose ranges come from a step of random tokens.
 
-    Random tokens do: which channels are wide, and how wide, is the model's more than the text's. On the embedded model
-    the ranges of random tokens and those of text have a correlation above 0.9, the largest of a layer are the same to
-    a percent, and rankings lose as little with the ones as with the others.
+    Random tokens suffice, because the wide channels are the model's and not the text's. On the embedded model the
+    ranges of random tokens and of text have a correlation above 0.9, the widest channel of a layer is the same to a
+    percent, and rankings lose equally little with both.
     """
-    observed = ObservedPlacement()
+    observed, step = ObservedPlacement(), _random_sequences(config, tokenizer)
     with torch.inference_mode():
-        encoder, step = (
-            build_encoder(weights, config, observed, first_tokens=False),
-            _random_sequences(config, tokenizer),
-        )
+        encoder = config.load_encoder(weights, observed, first_tokens=False)
         encoder(observed.pack(step, encoder.positions(step)))
     return Int8Placement(placement.device, placement.dtype, dict(observed.ranges))
 
 
-def _random_sequences(config: AnyConfig, tokenizer: Tokenizer) -> Sequences:
-    """A query and documents of random tokens as the model reads them: its special tokens have the widest channels."""
+def _random_sequences(config: EncoderConfig, tokenizer: Tokenizer) -> Sequences:
+    """A query and documents of random tokens between the model's special tokens, which have the widest channels."""
     chance = np.random.default_rng(0)
     form = input_format(tokenizer, config)
     query = cut_query(chance.integers(0, tokenizer.vocabulary, QUERY_TOKENS, dtype=np.int32), form)

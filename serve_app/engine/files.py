@@ -14,11 +14,11 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 class ModelError(UserError):
-    """A model directory that cannot be served. The message names the file and what is wrong, in one line."""
+    """A model directory that cannot be served. The message says in one line which file it is and what is wrong."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises ModelError naming the file when it is missing or no object."""
+    """The JSON object in a file. Raises ModelError, naming the file, when it is missing or holds anything else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -31,9 +31,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def weight_files(directory: Path) -> list[Path]:
-    """The safetensors files of a directory: one, or those that an index names; each is opened to see that it is whole.
+    """The safetensors files of a directory: one file, or all that an index names.
 
-    Raises ModelError when there are none or one is corrupt; pickled weights are refused by name.
+    Each is opened to see whether it is whole. Raises ModelError when there is none, one is corrupt, or the weights are
+    pickled.
     """
     paths = _find_weights(directory)
     for path in paths:

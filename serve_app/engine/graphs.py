@@ -1,7 +1,7 @@
-"""Small steps as CUDA graphs: Python takes longer to launch their kernels, over a hundred, than a GPU to compute them.
+"""Small steps as CUDA graphs, because Python takes longer to launch their kernels than a GPU takes to compute them.
 
-A graph repeats what was recorded, with the same shapes at the same addresses. So a step is filled up to such a shape
-with sequences that nobody asked for: being sequences of their own, they change no other one's rows.
+A graph repeats what was recorded, with the same shapes at the same addresses. So a step is filled up to a recorded
+shape with sequences of zeros. These are sequences of their own and do not change the rows of the others.
 """
 
 import logging
@@ -17,23 +17,26 @@ from serve_app.engine.layers.placement import Placement
 
 log = logging.getLogger("rayrank.graphs")
 
-# Tokens and sequences of what is recorded. A larger step computes for longer than it takes to launch.
+# Tokens and sequences of the recorded steps. A larger step computes for longer than it takes to launch.
 SHAPES = ((128, 8), (256, 16), (512, 32), (1_024, 64), (2_048, 128), (3_072, 192))
 
 Run = Callable[[], torch.Tensor]
-# Runs what it is given and gives what repeats it.
+# Runs a function once and returns a function that repeats it.
 Recorder = Callable[[Run], Run]
 
 
 class CudaRecorder:
-    """Records CUDA graphs, which share their memory: one runs at a time, and its rows are copied before the next."""
+    """Records CUDA graphs in one shared memory: one runs at a time, and its rows are copied before the next runs."""
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, run: Run) -> Run:
-        """Repeating gives the same tensor every time, with new numbers in it. Raises RuntimeError when CUDA refuses."""
-        # Once before, beside other work: the first run of a kernel loads it, which cannot be recorded.
+        """A function that repeats the run and returns the same tensor each time, with new numbers in it.
+
+        Raises RuntimeError when CUDA refuses to record.
+        """
+        # A first run, on a stream of its own: it loads kernels, which cannot be recorded.
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -51,9 +54,10 @@ class CudaRecorder:
 
 
 class Graphs:
-    """Recorded steps by their shapes; none where recording failed, and all steps are then launched kernel by kernel.
+    """Recorded steps by their shapes. Where recording fails there are none, and steps are launched kernel by kernel.
 
-    forward: rows of a step, which must depend on its tensors and shapes alone. positions: as an encoder gives them.
+    forward: gives the rows of a step; may depend on its tensors and their shapes alone. positions: see Encoder.
+    max_tokens: the longest sequence that the model reads. record: makes what repeats a run.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class Graphs:
     ) -> None:
         self._positions, self._placement, self._max_tokens = positions, placement, max_tokens
         self._recorded: list[tuple[tuple[int, int], torch.Tensor, Run]] = []
-        # The largest first, so that its memory serves the others; it is asked last.
+        # The largest is recorded first, so that its memory serves the others, and tried last.
         for shape in reversed(SHAPES):
             sample = Sequences.filler(*shape)
             held = placement.send(buffer(sample, positions(sample))).clone()
@@ -79,7 +83,10 @@ class Graphs:
                 break
 
     def __call__(self, sequences: Sequences) -> torch.Tensor | None:
-        """Rows of a step, (sequences, width), to be copied before the next call; None for a step that fits no graph."""
+        """Rows of a step, (sequences, width); None for a step that fits no recorded shape.
+
+        The next call overwrites them: copy them before.
+        """
         for (tokens, count), held, repeat in self._recorded:
             filled = sequences.filled_up(tokens, count, self._max_tokens)
             if filled is not None:

@@ -1,15 +1,15 @@
-"""How a model wants its input: what its tokenizer and its configuration say together."""
+"""How a model wants its input, from its tokenizer and its configuration."""
 
 from serve_app.domain.passages import InputFormat
 from serve_app.engine.files import ModelError
-from serve_app.engine.models.families import EncoderConfig
+from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.tokenizer import Tokenizer
 
 
 def input_format(tokenizer: Tokenizer, config: EncoderConfig) -> InputFormat:
-    """How this model wants queries and passages.
+    """The form in which this model reads queries and passages.
 
-    Raises ModelError when the tokenizer knows ids that the model has no embedding for, or no text would fit.
+    Raises ModelError when the tokenizer has ids without an embedding, or the special tokens leave no room for text.
     """
     if tokenizer.vocabulary > config.vocabulary:
         raise ModelError(

@@ -12,9 +12,10 @@ from tokenizers.models import Unigram
 from serve_app.domain.answer import Span, Token
 from serve_app.engine.files import ModelError
 
+TOKENIZER = "tokenizer.json"
 SENTENCEPIECE = "sentencepiece.bpe.model"
 SENTENCEPIECE_SPECIAL = 3
-# XLM-R keeps fairseq's ids: these four come first, in place of sentencepiece's own three, and <mask> last.
+# XLM-R has fairseq's ids: these four come first, in place of sentencepiece's own three, and <mask> comes last.
 XLMR_FIRST = ("<s>", "<pad>", "</s>", "<unk>")
 
 
@@ -40,22 +41,17 @@ class Tokenizer:
     def load(cls, directory: Path) -> Self:
         """The tokenizer of a model directory: tokenizer.json, or XLM-R's sentencepiece model, converted.
 
-        Raises ModelError when it has neither or they cannot be read.
+        Raises ModelError when the directory has neither, or the file cannot be read.
         """
-        path = directory / "tokenizer.json"
+        path = find_tokenizer(directory)
         try:
-            if path.exists():
-                return cls(RustTokenizer.from_file(str(path)))
-            path = directory / SENTENCEPIECE
-            if path.exists():
-                return cls(_from_sentencepiece(path))
+            return cls(_from_sentencepiece(path) if path.name == SENTENCEPIECE else RustTokenizer.from_file(str(path)))
         except Exception as error:  # tokenizers and protobuf raise bare Exception
             raise ModelError(f"{path}: not readable as a tokenizer: {error}") from None
-        raise ModelError(f"{directory}: no tokenizer; one of tokenizer.json, {SENTENCEPIECE} is needed")
 
     @property
     def vocabulary(self) -> int:
-        """The largest token id and one, added tokens included."""
+        """One more than the largest token id, added tokens included."""
         return max(self._rust.get_vocab().values()) + 1
 
     def encode(self, texts: list[str]) -> list[NDArray[np.int32]]:
@@ -64,12 +60,15 @@ class Tokenizer:
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     def spans(self, texts: list[str]) -> list[list[Span]]:
-        """Where each token of `encode` comes from in its text."""
+        """Where each token that `encode` gives lies in its text."""
         encodings = self._rust.encode_batch(texts, add_special_tokens=False)
         return [[Span(start, end) for start, end in encoding.offsets] for encoding in encodings]
 
     def tokens(self, texts: list[str], *, special: bool) -> list[list[Token]]:
-        """All that is known of each text's tokens, not truncated. special: with those of the model's template."""
+        """Each text's tokens with their id, spelling and place, not truncated.
+
+        special: whether the special tokens of the model's template are among them.
+        """
         return [
             [
                 Token(token_id, text, bool(mask), None if mask else Span(*offsets))
@@ -81,8 +80,16 @@ class Tokenizer:
         ]
 
 
+def find_tokenizer(directory: Path) -> Path:
+    """The file of a model directory's tokenizer, unread. Raises ModelError when there is none."""
+    for name in (TOKENIZER, SENTENCEPIECE):
+        if (directory / name).exists():
+            return directory / name
+    raise ModelError(f"{directory}: no tokenizer; one of {TOKENIZER}, {SENTENCEPIECE} is needed")
+
+
 def _from_sentencepiece(path: Path) -> RustTokenizer:
-    """XLM-R's tokenizer from its sentencepiece model, as transformers' XLMRobertaTokenizer makes it."""
+    """XLM-R's tokenizer from its sentencepiece model. Source: transformers' XLMRobertaTokenizer."""
     # Slow to import, and only old model directories need it.
     from sentencepiece import sentencepiece_model_pb2
 

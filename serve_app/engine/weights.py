@@ -1,4 +1,4 @@
-"""Tensors of a model directory: safetensors only, digest verified, shapes checked."""
+"""The tensors of a model directory: safetensors only, digest verified, shapes checked."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from serve_app.engine.files import ModelError, weight_files
 
-# What a checkpoint of a head puts before the names of its encoder.
+# A checkpoint with a head puts one of these before the names of its encoder's tensors.
 ENCODER_PREFIXES = ("roberta.", "bert.", "deberta.", "model.", "")
 
 
@@ -53,10 +53,17 @@ class Weights:
     def linear(self, name: str, outputs: int, inputs: int, *, bias: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight (outputs, inputs) and bias (outputs,) of a linear layer, float32. Raises ModelError as `get` does.
 
-        bias: whether the layer has one; zeros otherwise, which cost nothing beside the product.
+        bias: whether the layer has one; without it the bias is zeros, which cost nothing beside the product.
         """
         shift = self.get(f"{name}.bias", outputs) if bias else torch.zeros(outputs)
         return self.get(f"{name}.weight", outputs, inputs), shift
+
+    def norm(self, name: str, width: int, *, bias: bool = True) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Weight (width,) and bias (width,) of a layer normalisation, float32. Raises ModelError as `get` does.
+
+        bias: whether the layer has one; otherwise None comes in its place.
+        """
+        return self.get(f"{name}.weight", width), self.get(f"{name}.bias", width) if bias else None
 
 
 def _verify(path: Path, sha256: str) -> None:

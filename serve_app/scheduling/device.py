@@ -9,12 +9,16 @@ from serve_app.domain.sequences import Rows, Sequences
 class Device(Protocol):
     """What computes steps.
 
-    device_name: as an operator knows it. steps_in_flight: how many may be started before the first of them is done.
-    step_tokens: of a step that is neither too small for the device nor long to wait for.
+    device_name: as an operator knows it. precision: what most products are computed in, as clients are told it
+    (float32, float16, bfloat16 or int8). steps_in_flight: how many steps may be started before the first of them is
+    done. step_tokens: of a step that fills the device and is not long to wait for.
     """
 
     @property
     def device_name(self) -> str: ...
+
+    @property
+    def precision(self) -> str: ...
 
     @property
     def steps_in_flight(self) -> int: ...

@@ -23,6 +23,7 @@ class SimulatedModel:
 
     steps_in_flight = 1
     device_name = "simulated"
+    precision = "float32"
 
     def __init__(self, times: SimulatedDevice, *, width: int, sleep: Callable[[float], object] = time.sleep) -> None:
         self._tokens_per_s, self._step_s = times.tokens_per_s, times.step_ms / 1_000

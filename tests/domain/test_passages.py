@@ -12,7 +12,7 @@ from serve_app.domain.passages import (
     cut_passages,
     cut_query,
     cut_texts,
-    passage_count,
+    passage_counts,
 )
 from serve_app.domain.request import Reading, Side
 from tests.domain.texts import formats, ids, input_format, lengths
@@ -114,7 +114,8 @@ def test_passages_overlap_as_stated_and_leave_nothing_out_between_them(
             for start, token_ids, owner in zip(passages.starts, passages.token_ids, passages.documents, strict=True)
             if owner == index
         ]
-        assert len(own) == min(passage_count(count, room), most or passage_count(count, room))
+        needed = int(passage_counts(np.array([count]), room)[0])
+        assert len(own) == min(needed, most or needed)
         for start, token_ids in own:
             np.testing.assert_array_equal(token_ids, ids(count)[start : start + token_ids.size])
         for (start, token_ids), (following, _) in pairwise(own):

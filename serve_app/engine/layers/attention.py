@@ -13,10 +13,9 @@ from serve_app.engine.layers.window import WindowAttention
 
 
 class Attention(Protocol):
-    """One step's attention.
+    """One step's attention: every row attends to the tokens of its own sequence.
 
-    query: (rows, heads, size), `row_lengths` rows a sequence. key, value: (tokens, heads, size), `lengths` tokens a
-    sequence. Returns (rows, heads * size): every row attends to all tokens of its own sequence.
+    query: (rows, heads, size). key, value: (tokens, heads, size). Returns (rows, heads * size).
     """
 
     def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor: ...
@@ -25,10 +24,14 @@ class Attention(Protocol):
 class SequenceAttention:
     """Attention by torch's fused kernel, one call for each run of sequences of the same length.
 
-    Works on every device and in every precision; on CPU nested tensors and padded masks are slower.
+    Works on every device and in every precision; on a CPU nested tensors and padded masks are slower.
     """
 
     def __init__(self, lengths: list[int], row_lengths: list[int]) -> None:
+        """Prepare the attention of one step.
+
+        lengths: tokens of each sequence. row_lengths: how many of them ask; all of them, or 1 for the first alone.
+        """
         runs = groupby(zip(row_lengths, lengths, strict=True))
         self._runs = [(sum(1 for _ in members), rows, tokens) for (rows, tokens), members in runs]
 
@@ -66,10 +69,10 @@ class VarlenAttention:
 def attention(
     step: Packed, placement: Placement, window: int | None = None, *, first_tokens: bool = False
 ) -> Attention:
-    """The attention of one step.
+    """The attention of one step, by the kernel that suits the device.
 
-    window: how many tokens to either side each one attends to, None for the whole sequence. first_tokens: whether each
-    sequence's first token alone asks; with a window, all must.
+    window: how many tokens to either side a token attends to; None for the whole sequence. first_tokens: whether only
+    the first token of each sequence asks, which takes a window of None.
     """
     # The kernel counts a window from a sequence's end: right only where every token asks.
     assert window is None or not first_tokens

@@ -2,19 +2,19 @@
 
 import time
 from functools import cache
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch.nn import functional
 
 MEASURED_ROWS = 512
-CLEARLY = 0.95  # of the other's time: less is noise
+CLEARLY = 0.95  # the share of the other's time from which a form counts as faster; above it is noise
 
-Activation = str  # "none" or "gelu", the exact form with erf
+Activation = Literal["none", "gelu"]  # gelu: the exact form, with erf
 
 
 class Linear(Protocol):
-    """x (rows, inputs) -> (rows, outputs), bias and activation included."""
+    """A linear layer with its bias and activation: x (rows, inputs) -> (rows, outputs)."""
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
 
@@ -23,7 +23,7 @@ class ResidualLinear(Linear, Protocol):
     """A linear layer that can add its result to its block's input as it computes it."""
 
     def add_to(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """The layer without its activation, added to (rows, outputs), which stays as it is."""
+        """The layer's result without activation plus the residual, which is left unchanged: (rows, outputs)."""
         ...
 
 
@@ -42,13 +42,13 @@ class PlainLinear:
 
 
 class PackedLinear:
-    """The layer with its weight laid out once as oneDNN wants it, activation or addition fused.
+    """The layer with its weight laid out as oneDNN wants it, and activation or addition fused into the product.
 
     Each row's result is the same whatever other rows there are. The operators are private to torch: `packed_available`
     says whether this build has them.
     """
 
-    # oneDNN picks the layout for about this many rows; others compute as well, and as right.
+    # oneDNN picks the layout for this number of rows; other numbers give right results, too.
     ROWS = 2048
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation) -> None:
@@ -66,7 +66,7 @@ class PackedLinear:
 
 @cache
 def packed_available() -> bool:
-    """Whether torch's oneDNN operators are there and answer as torch itself does."""
+    """Whether torch's oneDNN operators exist and give what torch's own product gives."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     x, weight, bias = torch.ones(3, 32), torch.full((16, 32), 0.01), torch.ones(16)
@@ -80,24 +80,21 @@ def packed_available() -> bool:
 
 
 def bfloat16_available() -> bool:
-    """Whether this CPU has bfloat16 products; oneDNN's own test is content with emulating them, slower than float32."""
+    """Whether this CPU has bfloat16 products. oneDNN says yes also where it emulates them, slower than float32."""
     features = torch.cpu.get_capabilities()
     native = features.get("avx512_bf16") or features.get("amx_bf16") or features.get("architecture") != "x86_64"
     return bool(native) and packed_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> ResidualLinear:
-    """The layer in the form that computes fastest on the device that its weight is on.
-
-    weight: (outputs, inputs). bias: (outputs,).
-    """
+    """The layer in the form that is fastest on its weight's device. weight: (outputs, inputs). bias: (outputs,)."""
     if weight.device.type == "cpu" and packed_available():
         return fastest(*weight.shape, weight.dtype, activation)(weight, bias, activation)
     return PlainLinear(weight, bias, activation)
 
 
 def steady_linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> Linear:
-    """The layer in the form whose rows do not depend on each other, to the last bit, where there is one."""
+    """The layer in a form whose rows do not depend on each other to the last bit, where this device has one."""
     packed = weight.device.type == "cpu" and packed_available()
     return (PackedLinear if packed else PlainLinear)(weight, bias, activation)
 
@@ -106,8 +103,8 @@ def steady_linear(weight: torch.Tensor, bias: torch.Tensor, activation: Activati
 def fastest(outputs: int, inputs: int, dtype: torch.dtype, activation: Activation) -> type[PackedLinear | PlainLinear]:
     """The faster form of a layer of this shape on this CPU, measured once in a process.
 
-    16 bits are not measured: replicas must agree, and there the forms differ by more than scores may. In float32 they
-    differ by 1e-6. Which is faster depends on the CPU: torch's own products are MKL's, packed ones oneDNN's.
+    Only float32 is measured. Replicas on unlike CPUs must agree: in float32 the two forms differ by 1e-6, in 16 bits by
+    more than scores may. Plain products are MKL's, packed ones oneDNN's; which is faster depends on the CPU.
     """
     if dtype != torch.float32:
         return PackedLinear

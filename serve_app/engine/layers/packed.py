@@ -1,4 +1,4 @@
-"""A step as kernels read it: one buffer, so that one copy brings all of it to the device."""
+"""A step as kernels read it: in one buffer, so that one copy brings it to the device."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -14,9 +14,10 @@ from serve_app.domain.sequences import Sequences
 class Packed:
     """The sequences of a step, end to end.
 
-    On the host, lengths: tokens of each sequence; longest: none has more.
-    On the device, int32, token_ids, positions and segments: (tokens,); bounds: (sequences + 1,), where each sequence
-    begins and the last one ends; counts: (sequences + 1,), 0, 1, 2 and so on, the bounds where each has one row.
+    On the host: lengths, tokens of each sequence; longest, a number that no length exceeds.
+    On the device, all int32: token_ids, positions and segments, (tokens,); bounds, (sequences + 1,), the index at which
+    each sequence begins and the last one ends; counts, (sequences + 1,), 0, 1, 2 and so on, which are the bounds of
+    sequences of one row.
     """
 
     lengths: list[int]
@@ -29,7 +30,7 @@ class Packed:
 
     @classmethod
     def cut(cls, buffer: torch.Tensor, lengths: list[int], longest: int) -> Self:
-        """The step whose numbers are in this buffer, as `buffer` lays them out."""
+        """The step whose numbers `buffer` has laid out in this tensor. lengths, longest: as in Packed."""
         tokens, bounds = sum(lengths), len(lengths) + 1
         return cls(lengths, longest, *buffer.split_with_sizes([tokens, tokens, tokens, bounds, bounds]))
 
@@ -40,7 +41,17 @@ class Packed:
 
 
 def buffer(sequences: Sequences, positions: NDArray[np.int64]) -> NDArray[np.int32]:
-    """All that kernels read of a step, one array behind the other. positions: (tokens,), as the model counts them."""
-    second = sequences.places >= np.repeat(sequences.first_segments, sequences.lengths)
-    bounds, counts = np.append(sequences.starts, sequences.token_ids.size), np.arange(len(sequences) + 1)
-    return np.concatenate([sequences.token_ids, positions, second, bounds, counts]).astype(np.int32)
+    """All that kernels read of a step, one array behind the other, as `Packed.cut` takes it apart.
+
+    positions: int64 (tokens,), position of each token as the model's family counts them.
+    """
+    tokens, count = sequences.token_ids.size, len(sequences)
+    numbers = np.empty(3 * tokens + 2 * (count + 1), dtype=np.int32)
+    numbers[:tokens] = sequences.token_ids
+    numbers[tokens : 2 * tokens] = positions
+    numbers[2 * tokens : 3 * tokens] = sequences.segments
+    bounds, counts = numbers[3 * tokens :].reshape(2, count + 1)
+    bounds[0] = 0
+    np.cumsum(sequences.lengths, out=bounds[1:])
+    counts[:] = np.arange(count + 1)
+    return numbers

@@ -1,4 +1,4 @@
-"""Where a model computes, and in which types of numbers."""
+"""On which device a model computes, and in which types of numbers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,17 +9,33 @@ from numpy.typing import NDArray
 
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.files import ModelError
-from serve_app.engine.layers.linear import Activation, Linear, ResidualLinear, bfloat16_available, linear
+from serve_app.engine.layers.linear import (
+    Activation,
+    Linear,
+    ResidualLinear,
+    bfloat16_available,
+    linear,
+    steady_linear,
+)
+from serve_app.engine.layers.norm import LayerNorm
 from serve_app.engine.layers.packed import Packed, buffer
 from serve_app.engine.layers.quantised import QuantisedLinear, int8_available
 from serve_app.settings import EngineSettings
 
 
 class Placement:
-    """A device, and the type of hidden states and products on it."""
+    """A device, the type of hidden states and products on it, and the layers that a model is built of.
+
+    What decides a score at the end (norms of embeddings, heads) is "exact": in float32, whatever the type is.
+    """
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device, self.dtype = device, dtype
+
+    @property
+    def precision(self) -> str:
+        """The precision of most products, as clients are told it: float32, float16, bfloat16 or int8."""
+        return str(self.dtype).removeprefix("torch.")
 
     @property
     def varlen(self) -> bool:
@@ -27,9 +43,9 @@ class Placement:
         return self.device.type == "cuda" and self.dtype in {torch.float16, torch.bfloat16}
 
     def send(self, array: NDArray[Any], into: torch.Tensor | None = None) -> torch.Tensor:
-        """An array on the device, in a tensor that is there where one is given.
+        """An array on the device, in a new tensor or in one that is there already.
 
-        Does not wait for it: a copy to a GPU leaves from pinned memory, in turn.
+        Returns before a GPU has it: the copy leaves from pinned memory, in turn with the kernels.
         """
         tensor = torch.from_numpy(array)
         if self.device.type == "cuda":
@@ -39,12 +55,12 @@ class Placement:
         return into.copy_(tensor, non_blocking=True)
 
     def pack(self, sequences: Sequences, positions: NDArray[np.int64]) -> Packed:
-        """A step on the device. positions: (tokens,), as the model counts them."""
+        """A step on the device. positions: int64 (tokens,), as the model's family counts them."""
         lengths = sequences.lengths.tolist()
         return Packed.cut(self.send(buffer(sequences, positions)), lengths, max(lengths))
 
     def fetch(self, tensor: torch.Tensor) -> Callable[[], NDArray[Any]]:
-        """A tensor's values, to be called for: only that waits until the device has computed them."""
+        """A function that gives a tensor's values; only calling it waits until the device has computed them."""
         if self.device.type != "cuda":
             array: NDArray[Any] = tensor.numpy()
             return lambda: array
@@ -61,31 +77,52 @@ class Placement:
         return values
 
     def linear(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> ResidualLinear:
-        """A linear layer.
+        """A linear layer in the placement's type.
 
         weight: float32 (outputs, inputs). bias: float32 (outputs,).
         """
         return linear(weight.to(self.device, self.dtype), bias.to(self.device, self.dtype), activation)
 
+    def exact_linear(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> Linear:
+        """A linear layer of float32; on a CPU a row's result is the same to the last bit whatever other rows there are.
+
+        16 bits of a logit would tie documents that differ. weight: float32 (outputs, inputs). bias: float32 (outputs,).
+        """
+        return steady_linear(weight.to(self.device), bias.to(self.device), activation)
+
+    def norm(self, weight: torch.Tensor, bias: torch.Tensor | None, epsilon: float) -> LayerNorm:
+        """A layer normalisation in the placement's type.
+
+        weight: float32 (width,). bias: float32 (width,), None where the layer has none.
+        """
+        return self._norm(weight, bias, epsilon, self.dtype)
+
+    def exact_norm(self, weight: torch.Tensor, bias: torch.Tensor | None, epsilon: float) -> LayerNorm:
+        """A layer normalisation of float32. Arguments are those of norm."""
+        return self._norm(weight, bias, epsilon, torch.float32)
+
+    def _norm(self, weight: torch.Tensor, bias: torch.Tensor | None, epsilon: float, dtype: torch.dtype) -> LayerNorm:
+        shift = None if bias is None else bias.to(self.device, dtype)
+        return LayerNorm(weight.to(self.device, dtype), shift, epsilon)
+
     def normalised_linear(
         self,
-        source: str,  # noqa: ARG002 - of those that tell inputs apart
+        source: str,  # noqa: ARG002 - for placements that know the range of each input
         weight: torch.Tensor,
         bias: torch.Tensor,
         activation: Activation = "none",
     ) -> Linear:
-        """A linear layer whose inputs a norm has brought to one scale: such a layer loses least in int8.
-
-        source: name of its input.
-        """
+        """A linear layer whose inputs come from a norm, which int8 suits best. source: name of its input."""
         return self.linear(weight, bias, activation)
 
 
 class Int8Placement(Placement):
     """A placement whose normalised layers compute in int8.
 
-    ranges: largest magnitude of each channel of their inputs, float32 (inputs,), by the inputs' names.
+    ranges: for each input's name the largest magnitude of each channel, float32 (inputs,).
     """
+
+    precision = "int8"
 
     def __init__(self, device: torch.device, dtype: torch.dtype, ranges: Mapping[str, torch.Tensor]) -> None:
         super().__init__(device, dtype)
@@ -98,9 +135,9 @@ class Int8Placement(Placement):
 
 
 def choose_placement(options: EngineSettings) -> Placement:
-    """Device and type for what was asked; for int8, what it leaves in a larger type.
+    """The placement that the settings ask for; for int8 the placement of the layers that stay in a larger type.
 
-    Raises ModelError when the machine lacks it.
+    Raises ModelError when the machine lacks the device or its instructions.
     """
     cuda = torch.cuda.is_available()
     if options.device == "cuda" and not cuda:

@@ -6,22 +6,22 @@ import torch
 
 from serve_app.engine.layers.linear import Activation, PlainLinear
 
-PACKED_ROWS = 2048  # oneDNN picks the weights' layout for about this many
+PACKED_ROWS = 2048  # oneDNN picks the weights' layout for this number of rows
 ZERO = 128  # level of an input of 0
 
-# How much of a wide channel's range moves from the inputs to the weights, which have a scale for each output.
+# SmoothQuant's alpha: the share of a wide channel's range that moves from the inputs to the weights.
 SMOOTHING = 0.75
-# How far beyond the largest inputs seen in calibration one may go before it is cut off.
+# An input is cut off beyond this multiple of the largest one that calibration saw.
 HEADROOM = 1.25
 
 
 class QuantisedLinear:
     """The layer with inputs and weights in int8.
 
-    A weight has a scale for each output, an input one for each channel, fixed beforehand: so a row's result is the same
-    whatever other rows there are. Sums are exact (int32); bias and activation are in float32. Source: SmoothQuant,
-    https://arxiv.org/abs/2211.10438, with static scales. The operators are private to torch: `int8_available` says
-    whether this build and this CPU have them.
+    A weight has a scale for each output, an input has one for each channel. All scales are fixed at load, so that a
+    row's result is the same whatever other rows there are. Sums are exact (int32); bias and activation are in float32.
+    Source: SmoothQuant, https://arxiv.org/abs/2211.10438, with static scales. The operators are private to torch:
+    `int8_available` says whether this build and this CPU have them.
     """
 
     def __init__(

@@ -7,17 +7,20 @@ from torch.nn import functional
 
 
 class WindowAttention:
-    """Attention within a window, by torch's fused kernel over blocks of tokens and the neighbours that they see.
+    """Attention within a window, by torch's fused kernel, which is asked for a block of tokens at a time.
 
-    So that time and memory grow with a sequence's length, not with its square. Works on every device and in every
-    precision.
+    A block sees its neighbours alone, so that time and memory grow with a sequence's length and not with its square.
+    Works on every device and in every precision.
     """
 
-    # Tokens that ask in one call: fewer see less that is masked, more make fewer calls.
+    # Tokens of a block. With more of them more of what they see is masked; with fewer there are more calls.
     BLOCK = 128
 
     def __init__(self, lengths: list[int], window: int, device: torch.device) -> None:
-        """`lengths`: tokens of each sequence. `window`: how many to either side a token attends to."""
+        """Prepare the attention of one step.
+
+        lengths: tokens of each sequence. window: how many tokens to either side a token attends to.
+        """
         self._runs = [(sum(1 for _ in members), tokens) for tokens, members in groupby(lengths)]
         self._window = window
         asking = torch.arange(self.BLOCK, device=device)[:, None]
@@ -25,7 +28,7 @@ class WindowAttention:
         self._near = (asking - seen).abs() <= window
 
     def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        """As Attention; every token asks."""
+        """See Attention; every token asks."""
         out = torch.empty(query.shape, dtype=query.dtype, device=query.device)
         start = 0
         for count, tokens in self._runs:

@@ -1,22 +1,19 @@
-"""What a model directory's config.json says of the encoder, checked before anything is loaded."""
+"""The families of models that are supported. A new one is a folder beside this file and a line in FAMILIES."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.files import ModelError
-from serve_app.engine.models.bert.config import BertConfig, read_bert, read_roberta
+from serve_app.engine.models.bert.config import read_bert, read_roberta
 from serve_app.engine.models.config import EncoderConfig
-from serve_app.engine.models.deberta.config import DebertaConfig, read_deberta
+from serve_app.engine.models.deberta.config import read_deberta
 from serve_app.engine.models.fields import Fields
-from serve_app.engine.models.modernbert.config import ModernBertConfig, read_modernbert
+from serve_app.engine.models.modernbert.config import read_modernbert
+from serve_app.engine.models.supported import require_supported
 
-__all__ = ["AnyConfig", "BertConfig", "DebertaConfig", "EncoderConfig", "ModernBertConfig", "read_config"]
-
-AnyConfig = BertConfig | DebertaConfig | ModernBertConfig
-
-# For each model_type: how transformers' classes for it begin, and what reads its configuration.
-FAMILIES: dict[str, tuple[str, Callable[[Fields, HeadKind], AnyConfig]]] = {
+# For each model_type: how the names of transformers' classes for it begin, and what reads its configuration.
+FAMILIES: dict[str, tuple[str, Callable[[Fields, HeadKind], EncoderConfig]]] = {
     "bert": ("Bert", read_bert),
     "roberta": ("Roberta", read_roberta),
     "xlm-roberta": ("XLMRoberta", read_roberta),
@@ -31,7 +28,7 @@ ARCHITECTURES = {
 }
 
 
-def read_config(directory: Path) -> AnyConfig:
+def read_config(directory: Path) -> EncoderConfig:
     """The encoder that a directory in Hugging Face layout describes.
 
     Raises ModelError when it needs code of its own, or its architecture or an option of it is not supported.
@@ -49,15 +46,5 @@ def read_config(directory: Path) -> AnyConfig:
     model_type, head, read = known
     if fields.raw("model_type") != model_type:
         raise fields.refusal("model_type", f"{fields.raw('model_type')!r} is not that of {architecture}: {model_type}")
-    if head == "classification":
-        _require_one_label(fields)
-    config = read(fields, head)
-    if config.hidden % config.heads:
-        raise fields.refusal("hidden_size", f"{config.hidden} is not a multiple of num_attention_heads {config.heads}")
-    return config
-
-
-def _require_one_label(fields: Fields) -> None:
-    labels = len(fields.part("id2label")) or fields.whole("num_labels", 1)
-    if labels != 1:
-        raise fields.refusal("id2label", f"the head has {labels} labels; a reranker has one, the relevance")
+    require_supported(fields, head)
+    return read(fields, head)

@@ -9,12 +9,15 @@ from serve_app.engine.files import ModelError, read_json
 class Fields:
     """The fields of a config.json, or of an object in it.
 
-    Every method raises ModelError naming the file and the field when the field is not what it must be, or is missing
-    and has no default.
+    Every method that gives a field raises ModelError, naming file and field, when the field has another type, or is
+    missing and has no default.
     """
 
     def __init__(self, path: Path, raw: dict[str, Any], within: str = "") -> None:
-        """`within`: the dotted name of the object in the file and a dot; empty for the whole file."""
+        """Read the fields of an object.
+
+        within: the object's dotted name in the file with a dot behind it; empty for the whole file.
+        """
         self._path, self._raw, self._within = path, raw, within
 
     @classmethod
@@ -40,7 +43,7 @@ class Fields:
         return self._raw.get(name, default)
 
     def whole(self, name: str, default: int | None = None, least: int = 1) -> int:
-        """A whole number, `least` or more."""
+        """A whole number of `least` or more."""
         value = self._value(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise self.refusal(name, f"{value!r} is not a whole number of {least} or more")
@@ -73,7 +76,7 @@ class Fields:
             raise self.refusal(name, f"{value!r} is not supported; supported: {supported}")
 
     def refuse(self, name: str) -> None:
-        """Raise ModelError when the field asks for what is not supported; false and null ask for nothing."""
+        """Raise ModelError when the field is set; false, 0, empty and null are as good as missing."""
         if value := self._raw.get(name):
             raise self.refusal(name, f"{value!r} is not supported")
 

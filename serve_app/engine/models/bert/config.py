@@ -1,18 +1,25 @@
 """The configuration of BERT, RoBERTa and XLM-R."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.models.config import EncoderConfig, embedding_pooling, longest
 from serve_app.engine.models.fields import Fields
+
+if TYPE_CHECKING:
+    from serve_app.engine.layers.placement import Placement
+    from serve_app.engine.models.encoder import Encoder
+    from serve_app.engine.models.heads import Head
+    from serve_app.engine.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)
 class BertConfig(EncoderConfig):
     """The numbers that shape a BERT.
 
-    family: how positions and heads are laid out; XLM-R is RoBERTa with another vocabulary.
+    family: whose positions and head it has; XLM-R is RoBERTa with another vocabulary. positions, segments: rows of
+    their embedding tables. pad_id: the padding token's id, which RoBERTa does not count in its positions.
     """
 
     family: Literal["bert", "roberta"]
@@ -22,24 +29,30 @@ class BertConfig(EncoderConfig):
 
     @property
     def table_parameters(self) -> int:
-        """Numbers in the embedding tables and their norm."""
+        """See EncoderConfig."""
         return (self.vocabulary + self.positions + self.segments + 2) * self.hidden
 
-    @property
-    def layer_parameters(self) -> int:
-        """Numbers in all layers; the head is left out."""
-        layer = 4 * self.hidden * (self.hidden + 1) + 2 * self.hidden * self.intermediate
-        return self.layers * (layer + self.intermediate + self.hidden + 4 * self.hidden)
+    def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
+        """See EncoderConfig."""
+        from serve_app.engine.models.bert.encoder import BertEncoder
+
+        return BertEncoder(weights, self, placement, first_tokens=first_tokens)
+
+    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
+        """See EncoderConfig."""
+        from serve_app.engine.models.bert.encoder import BertClassificationHead
+
+        return BertClassificationHead(weights, self, placement)
 
 
 def read_bert(fields: Fields, head: HeadKind) -> BertConfig:
-    """BERT's configuration."""
+    """BERT's configuration. Raises ModelError when an option of it is not supported."""
     return _read(fields, head, "bert", pad_id=fields.whole("pad_token_id", 0, least=0), first_position=0)
 
 
 def read_roberta(fields: Fields, head: HeadKind) -> BertConfig:
-    """RoBERTa's configuration, and XLM-R's."""
-    # Positions are counted from behind the padding id: 514 of them are 512 tokens.
+    """RoBERTa's or XLM-R's configuration. Raises ModelError when an option of it is not supported."""
+    # Positions begin behind the padding id, so that a table of 514 serves 512 tokens.
     pad_id = fields.whole("pad_token_id", 1, least=0)
     return _read(fields, head, "roberta", pad_id=pad_id, first_position=pad_id + 1)
 

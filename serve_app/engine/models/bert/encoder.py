@@ -7,41 +7,21 @@ from torch.nn import functional
 
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.layers.attention import Attention, attention
+from serve_app.engine.layers.feed_forward import FeedForward
 from serve_app.engine.layers.linear import Linear
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement
-from serve_app.engine.models.families import BertConfig, EncoderConfig
+from serve_app.engine.models.bert.config import BertConfig
 from serve_app.engine.weights import Weights
-
-
-class LayerNorm:
-    """Layer normalisation. bias: whether it has one."""
-
-    def __init__(
-        self,
-        weights: Weights,
-        name: str,
-        config: EncoderConfig,
-        device: torch.device,
-        dtype: torch.dtype,
-        *,
-        bias: bool = True,
-    ) -> None:
-        self._shape, self._epsilon = (config.hidden,), config.epsilon
-        self._weight = weights.get(f"{name}.weight", config.hidden).to(device, dtype)
-        self._bias = weights.get(f"{name}.bias", config.hidden).to(device, dtype) if bias else None
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return functional.layer_norm(x, self._shape, self._weight, self._bias, self._epsilon)
 
 
 class Layer:
     """One transformer layer: attention and feed-forward, each added to its input and normalised."""
 
-    def __init__(self, weights: Weights, name: str, config: EncoderConfig, placement: Placement) -> None:
+    def __init__(self, weights: Weights, name: str, config: BertConfig, placement: Placement) -> None:
         self._shape = (3, config.heads, config.head_size)
         self._query_key_value = projection(weights, name, ("query", "key", "value"), config, placement)
-        self._feed_forward = FeedForward(weights, name, config, placement)
+        self._feed_forward = feed_forward(weights, name, config, placement)
 
     def __call__(self, x: torch.Tensor, attend: Attention) -> torch.Tensor:
         """Hidden states behind this layer: (tokens, hidden) -> (tokens, hidden)."""
@@ -50,13 +30,13 @@ class Layer:
 
 
 class RowsLayer:
-    """A last layer of which few rows are read: only those ask, and only those go on behind the attention."""
+    """A last layer of which only some rows are wanted: nothing is computed for the others but keys and values."""
 
-    def __init__(self, weights: Weights, name: str, config: EncoderConfig, placement: Placement) -> None:
+    def __init__(self, weights: Weights, name: str, config: BertConfig, placement: Placement) -> None:
         self._shape = (config.heads, config.head_size)
         self._query = projection(weights, name, ("query",), config, placement)
         self._key_value = projection(weights, name, ("key", "value"), config, placement)
-        self._feed_forward = FeedForward(weights, name, config, placement)
+        self._feed_forward = feed_forward(weights, name, config, placement)
 
     def __call__(self, x: torch.Tensor, attend: Attention, rows: torch.Tensor) -> torch.Tensor:
         """Hidden states behind this layer: x (tokens, hidden), rows int32 (rows,) -> (rows, hidden)."""
@@ -66,39 +46,25 @@ class RowsLayer:
         return self._feed_forward(asking, attend(query, key, value))
 
 
-class FeedForward:
-    """What follows a layer's attention."""
-
-    def __init__(self, weights: Weights, name: str, config: EncoderConfig, placement: Placement) -> None:
-        hidden, inner = config.hidden, config.intermediate
-        self._attended = placement.linear(*weights.linear(f"{name}.attention.output.dense", hidden, hidden))
-        up = weights.linear(f"{name}.intermediate.dense", inner, hidden)
-        self._up = placement.normalised_linear(f"{name}.intermediate", *up, "gelu")
-        self._down = placement.linear(*weights.linear(f"{name}.output.dense", hidden, inner))
-        device, dtype = placement.device, placement.dtype
-        self._norm_attention = LayerNorm(weights, f"{name}.attention.output.LayerNorm", config, device, dtype)
-        self._norm_output = LayerNorm(weights, f"{name}.output.LayerNorm", config, device, dtype)
-
-    def __call__(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        """x: the layer's input, attended: what its attention gave; each (rows, hidden), as the result."""
-        y = self._norm_attention(self._attended.add_to(x, attended))
-        return self._norm_output(self._down.add_to(y, self._up(y)))
-
-
-def projection(
-    weights: Weights, name: str, parts: tuple[str, ...], config: EncoderConfig, placement: Placement
-) -> Linear:
-    """Queries, keys or values of a layer in one product: (tokens, hidden) -> (tokens, parts * hidden)."""
+def projection(weights: Weights, name: str, parts: tuple[str, ...], config: BertConfig, placement: Placement) -> Linear:
+    """Some of a layer's queries, keys and values in one product: (tokens, hidden) -> (tokens, parts * hidden)."""
     read = [weights.linear(f"{name}.attention.self.{part}", config.hidden, config.hidden) for part in parts]
     weight, bias = (torch.cat(tensors) for tensors in zip(*read, strict=True))
     return placement.normalised_linear(f"{name}.attention", weight, bias)
 
 
-class Embeddings:
+def feed_forward(weights: Weights, name: str, config: BertConfig, placement: Placement) -> FeedForward:
+    """What follows a layer's attention."""
+    return FeedForward(
+        weights, name, placement, hidden=config.hidden, inner=config.intermediate, epsilon=config.epsilon
+    )
+
+
+class InputEmbeddings:
     """Token ids to the first layer's input: word, position and segment, added and normalised.
 
-    In float32 whatever the layers compute in: the tables, most of a multilingual model, then stay the mapped file, of
-    which only the rows that are read take memory, and which all replicas of a node share.
+    The tables, most of a multilingual model, are float32 in every precision. So they stay the mapped file: only rows
+    that are read take memory, and all replicas of a node share them.
     """
 
     def __init__(self, weights: Weights, config: BertConfig, placement: Placement) -> None:
@@ -109,7 +75,7 @@ class Embeddings:
         self._words = read("word", config.vocabulary)
         self._positions = read("position", config.positions)
         self._segments = read("token_type", config.segments)
-        self._norm = LayerNorm(weights, "embeddings.LayerNorm", config, placement.device, torch.float32)
+        self._norm = placement.exact_norm(*weights.norm("embeddings.LayerNorm", config.hidden), config.epsilon)
 
     def __call__(self, step: Packed) -> torch.Tensor:
         """Input of the first layer: (tokens, hidden), in the layers' precision."""
@@ -125,7 +91,7 @@ class Embeddings:
         """Row of each token in the table of positions: int64 (tokens,)."""
         if self._config.family == "bert":
             return sequences.places
-        # RoBERTa does not count a padding token, and text may spell one ("<pad>"): transformers'
+        # RoBERTa does not count padding tokens, and a text may contain one ("<pad>"). Source: transformers'
         # create_position_ids_from_input_ids.
         counts = sequences.token_ids != self._config.pad_id
         seen = np.cumsum(counts)
@@ -135,16 +101,13 @@ class Embeddings:
 
 
 class BertEncoder:
-    """Token sequences to hidden states.
-
-    first_tokens: whether only each sequence's first token is wanted of the last layer.
-    """
+    """Token sequences to hidden states: see Encoder."""
 
     by_shape_alone = True
 
     def __init__(self, weights: Weights, config: BertConfig, placement: Placement, *, first_tokens: bool) -> None:
         self._placement = placement
-        self._embeddings = Embeddings(weights, config, placement)
+        self._embeddings = InputEmbeddings(weights, config, placement)
         self.positions = self._embeddings.positions
         names = [f"encoder.layer.{number}" for number in range(config.layers)]
         whole = names[:-1] if first_tokens else names
@@ -160,3 +123,22 @@ class BertEncoder:
         if self._last is None:
             return x
         return self._last(x, attention(step, self._placement, first_tokens=True), step.starts)
+
+
+class BertClassificationHead:
+    """A cross-encoder's relevance: dense, tanh and one output over the first token.
+
+    RoBERTa has all of it in its classifier; BERT's dense layer is its pooler.
+    """
+
+    first_tokens = True
+
+    def __init__(self, weights: Weights, config: BertConfig, placement: Placement) -> None:
+        names = {"bert": ("pooler.dense", "classifier"), "roberta": ("classifier.dense", "classifier.out_proj")}
+        dense, out = names[config.family]
+        self._dense = placement.exact_linear(*weights.linear(dense, config.hidden, config.hidden))
+        self._out = placement.exact_linear(*weights.linear(out, 1, config.hidden))
+
+    def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:  # noqa: ARG002
+        """One logit a sequence: float32 (sequences, 1)."""
+        return self._out(torch.tanh(self._dense(states.float())))

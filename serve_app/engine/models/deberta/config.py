@@ -1,18 +1,25 @@
 """The configuration of DeBERTa, in the form of its third version."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.models.config import EncoderConfig, embedding_pooling, longest
 from serve_app.engine.models.fields import Fields
+
+if TYPE_CHECKING:
+    from serve_app.engine.layers.placement import Placement
+    from serve_app.engine.models.encoder import Encoder
+    from serve_app.engine.models.heads import Head
+    from serve_app.engine.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)
 class DebertaConfig(EncoderConfig):
     """The numbers that shape a DeBERTa.
 
-    buckets: of distances to either side; those from half as many on share one with their neighbours. farthest: the
-    distance at which buckets end.
+    buckets: how many there are for distances to either side; in the farther half neighbouring distances share one.
+    farthest: the distance at which the buckets end.
     """
 
     buckets: int
@@ -20,18 +27,27 @@ class DebertaConfig(EncoderConfig):
 
     @property
     def table_parameters(self) -> int:
-        """Numbers in the embedding tables and their norms."""
+        """See EncoderConfig."""
         return (self.vocabulary + 2 * self.buckets + 4) * self.hidden
 
-    @property
-    def layer_parameters(self) -> int:
-        """Numbers in all layers; the head is left out."""
-        layer = 4 * self.hidden * (self.hidden + 1) + 2 * self.hidden * self.intermediate
-        return self.layers * (layer + self.intermediate + self.hidden + 4 * self.hidden)
+    def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
+        """See EncoderConfig."""
+        from serve_app.engine.models.deberta.encoder import DebertaEncoder
+
+        return DebertaEncoder(weights, self, placement, first_tokens=first_tokens)
+
+    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
+        """See EncoderConfig."""
+        from serve_app.engine.models.deberta.encoder import DebertaClassificationHead
+
+        return DebertaClassificationHead(weights, self, placement)
 
 
 def read_deberta(fields: Fields, head: HeadKind) -> DebertaConfig:
-    """DeBERTa-v3's configuration; transformers has its second version's name for it."""
+    """DeBERTa-v3's configuration, which transformers calls deberta-v2.
+
+    Raises ModelError when an option of it is not supported.
+    """
     fields.only("hidden_act", "gelu", default="gelu")
     fields.only("pooler_hidden_act", "gelu", default="gelu")
     fields.only("relative_attention", True, default=False)
@@ -44,7 +60,7 @@ def read_deberta(fields: Fields, head: HeadKind) -> DebertaConfig:
     if (terms.split("|") if isinstance(terms, str) else terms) not in (["p2c", "c2p"], ["c2p", "p2c"]):
         raise fields.refusal("pos_att_type", f"{terms!r} is not supported; supported: p2c|c2p")
     positions, buckets = fields.whole("max_position_embeddings"), fields.whole("position_buckets", least=4)
-    # -1 stands for as far as positions go.
+    # -1 means: up to the last position.
     unlimited = fields.raw("max_relative_positions", -1) == -1
     return DebertaConfig(
         head=head,

@@ -1,11 +1,17 @@
 """The configuration of ModernBERT, as transformers 5 writes it and as transformers 4 did."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.models.config import EncoderConfig, Pooling, embedding_pooling, longest
 from serve_app.engine.models.fields import Fields
+
+if TYPE_CHECKING:
+    from serve_app.engine.layers.placement import Placement
+    from serve_app.engine.models.encoder import Encoder
+    from serve_app.engine.models.heads import Head
+    from serve_app.engine.weights import Weights
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 
@@ -14,7 +20,8 @@ FULL, SLIDING = "full_attention", "sliding_attention"
 class Reach:
     """How far a layer's tokens see.
 
-    window: tokens to either side, None for the whole sequence. theta: base of the rotary positions' wavelengths.
+    window: how many tokens to either side; None for the whole sequence. theta: base of the rotary positions'
+    wavelengths.
     """
 
     window: int | None
@@ -25,7 +32,7 @@ class Reach:
 class ModernBertConfig(EncoderConfig):
     """The numbers that shape a ModernBERT.
 
-    reaches: of each layer. The biases: whether these parts have one.
+    reaches: one for each layer. attention_bias, mlp_bias, norm_bias, classifier_bias: whether these parts have a bias.
     """
 
     reaches: tuple[Reach, ...]
@@ -36,20 +43,32 @@ class ModernBertConfig(EncoderConfig):
 
     @property
     def table_parameters(self) -> int:
-        """Numbers in the embedding table and its norm."""
+        """See EncoderConfig."""
         return self.hidden * (self.vocabulary + 1 + self.norm_bias)
 
     @property
     def layer_parameters(self) -> int:
-        """Numbers in all layers; the head is left out."""
+        """See EncoderConfig."""
         layer = 4 * self.hidden * (self.hidden + self.attention_bias)
         layer += 3 * self.hidden * self.intermediate + self.mlp_bias * (2 * self.intermediate + self.hidden)
-        # Two norms a layer: the first layer has but one, and the last of all is behind the layers.
+        # Two norms for each layer: the first layer has one less, and one follows the last layer.
         return self.layers * (layer + 2 * self.hidden * (1 + self.norm_bias))
+
+    def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
+        """See EncoderConfig."""
+        from serve_app.engine.models.modernbert.encoder import ModernBertEncoder
+
+        return ModernBertEncoder(weights, self, placement, first_tokens=first_tokens)
+
+    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
+        """See EncoderConfig."""
+        from serve_app.engine.models.modernbert.encoder import ModernBertClassificationHead
+
+        return ModernBertClassificationHead(weights, self, placement)
 
 
 def read_modernbert(fields: Fields, head: HeadKind) -> ModernBertConfig:
-    """ModernBERT's configuration."""
+    """ModernBERT's configuration. Raises ModelError when an option of it is not supported."""
     fields.only("hidden_activation", "gelu", default="gelu")
     fields.only("classifier_activation", "gelu", default="gelu")
     fields.refuse("rope_scaling")
@@ -100,7 +119,7 @@ def _layer_types(fields: Fields, layers: int) -> list[Any]:
 
 
 def _theta(fields: Fields, kind: str, before: str, default: float) -> float:
-    """The base of one kind of layer. before: the field that transformers 4 kept it in."""
+    """The theta of one kind of layer. before: the field in which transformers 4 kept it."""
     rotary = fields.part("rope_parameters").part(kind)
     rotary.only("rope_type", "default", default="default")
     return rotary.number("rope_theta") if "rope_theta" in rotary else fields.number(before, default)

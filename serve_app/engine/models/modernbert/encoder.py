@@ -9,47 +9,17 @@ from torch.nn import functional
 
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.layers.attention import Attention, attention
+from serve_app.engine.layers.norm import LayerNorm
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement
-from serve_app.engine.models.bert.encoder import LayerNorm
-from serve_app.engine.models.families import ModernBertConfig
-from serve_app.engine.models.heads import exact_linear, means
+from serve_app.engine.layers.pooling import pooled
+from serve_app.engine.layers.rotation import Rotation
+from serve_app.engine.models.modernbert.config import ModernBertConfig
 from serve_app.engine.weights import Weights
 
 
-class Rotation:
-    """Rotary positions of a step's tokens: turns pairs of a head's numbers by angles that grow with the place.
-
-    As in RoFormer (arXiv 2104.09864), a number being paired with the one half a head away.
-    """
-
-    def __init__(self, places: torch.Tensor, theta: float, size: int) -> None:
-        """`places`: int32 (tokens,), of each token in its sequence. `size`: width of a head."""
-        steps = torch.arange(0, size, 2, dtype=torch.float32, device=places.device)
-        # In transformers' order of operations: at place 8,000 the last bit of a factor is an angle of 0.0005.
-        angles = places[:, None].float() * (1.0 / theta ** (steps / size))
-        self._cos, self._sin = angles.cos()[:, None], angles.sin()[:, None]
-
-    def __call__(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """Queries or keys, turned: (rows, heads, size). rows: as for Layer."""
-        cos, sin = (
-            (self._cos, self._sin)
-            if rows is None
-            else (
-                self._cos.index_select(0, rows),
-                self._sin.index_select(0, rows),
-            )
-        )
-        first, second = x.float().chunk(2, dim=-1)
-        out = torch.empty(x.shape, dtype=torch.float32, device=x.device)
-        left, right = out.chunk(2, dim=-1)
-        torch.mul(first, cos, out=left).addcmul_(second, sin, value=-1)
-        torch.mul(second, cos, out=right).addcmul_(first, sin)
-        return out.to(x.dtype)
-
-
 class Layer:
-    """One layer: attention and feed-forward, each of its normalised input and added to it."""
+    """One layer: attention and feed-forward, each computed from its normalised input and added to the input."""
 
     def __init__(self, weights: Weights, index: int, config: ModernBertConfig, placement: Placement) -> None:
         name, hidden, inner = f"layers.{index}", config.hidden, config.intermediate
@@ -67,10 +37,9 @@ class Layer:
         self._down = placement.linear(*weights.linear(f"{name}.mlp.Wo", hidden, inner, bias=config.mlp_bias))
 
         def norm(part: str) -> LayerNorm:
-            device, dtype = placement.device, placement.dtype
-            return LayerNorm(weights, f"{name}.{part}", config, device, dtype, bias=config.norm_bias)
+            return placement.norm(*weights.norm(f"{name}.{part}", hidden, bias=config.norm_bias), config.epsilon)
 
-        # The embeddings are normalised already.
+        # The first layer's input comes from a norm already.
         self._norm_attention: Callable[[torch.Tensor], torch.Tensor] = norm("attn_norm") if index else _unchanged
         self._norm_feed_forward = norm("mlp_norm")
 
@@ -92,21 +61,18 @@ class Layer:
 
 
 class ModernBertEncoder:
-    """Token sequences to hidden states.
-
-    first_tokens: whether only each sequence's first token is wanted of the last layer.
-    """
+    """Token sequences to hidden states: see Encoder."""
 
     by_shape_alone = True
 
     def __init__(self, weights: Weights, config: ModernBertConfig, placement: Placement, *, first_tokens: bool) -> None:
-        device, dtype, bias = placement.device, placement.dtype, config.norm_bias
+        hidden, bias = config.hidden, config.norm_bias
         self._config, self._placement, self._first_tokens = config, placement, first_tokens
-        # In float32, as of the other families: the table stays the mapped file.
-        self._words = weights.get("embeddings.tok_embeddings.weight", config.vocabulary, config.hidden).to(device)
-        self._norm_words = LayerNorm(weights, "embeddings.norm", config, device, torch.float32, bias=bias)
+        # In float32, so that the table stays the mapped file: see BERT's.
+        self._words = weights.get("embeddings.tok_embeddings.weight", config.vocabulary, hidden).to(placement.device)
+        self._norm_words = placement.exact_norm(*weights.norm("embeddings.norm", hidden, bias=bias), config.epsilon)
         self._layers = [Layer(weights, index, config, placement) for index in range(config.layers)]
-        self._norm = LayerNorm(weights, "final_norm", config, device, dtype, bias=bias)
+        self._norm = placement.norm(*weights.norm("final_norm", hidden, bias=bias), config.epsilon)
 
     def positions(self, sequences: Sequences) -> NDArray[np.int64]:
         """Place of each token in its sequence: int64 (tokens,)."""
@@ -136,26 +102,20 @@ class ModernBertEncoder:
 
 
 class ModernBertClassificationHead:
-    """A cross-encoder's relevance: dense, GELU, norm and one output, over the first token or the mean of all.
+    """A cross-encoder's relevance: dense, GELU, norm and one output, over the first token or the mean of all."""
 
-    In float32 whatever the encoder computes in: 16 bits of a logit would tie documents that differ.
-    """
-
-    width = 1
-
-    def __init__(self, weights: Weights, config: ModernBertConfig, device: torch.device) -> None:
+    def __init__(self, weights: Weights, config: ModernBertConfig, placement: Placement) -> None:
         self.first_tokens = config.pooling == "cls"
         hidden = config.hidden
-        self._dense = exact_linear(
-            weights, "head.dense", hidden, hidden, device, activation="gelu", bias=config.classifier_bias
-        )
-        self._norm = LayerNorm(weights, "head.norm", config, device, torch.float32, bias=config.norm_bias)
-        self._out = exact_linear(weights, "classifier", 1, hidden, device)
+        dense = weights.linear("head.dense", hidden, hidden, bias=config.classifier_bias)
+        self._dense = placement.exact_linear(*dense, "gelu")
+        norm = weights.norm("head.norm", hidden, bias=config.norm_bias)
+        self._norm = placement.exact_norm(*norm, config.epsilon)
+        self._out = placement.exact_linear(*weights.linear("classifier", 1, hidden))
 
     def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:
-        """One logit a sequence: (sequences, 1)."""
-        pooled = states.float() if self.first_tokens else means(states, step)
-        return self._out(self._norm(self._dense(pooled)))
+        """One logit a sequence: float32 (sequences, 1)."""
+        return self._out(self._norm(self._dense(pooled(states, step, first_tokens=self.first_tokens))))
 
 
 def _unchanged(x: torch.Tensor) -> torch.Tensor:

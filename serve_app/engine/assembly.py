@@ -1,0 +1,64 @@
+"""A model put together from its directory: the part that reads text, and the part that computes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from serve_app.domain.passages import InputFormat
+from serve_app.engine.cores import usable_cores
+from serve_app.engine.files import weight_files
+from serve_app.engine.input_format import input_format
+from serve_app.engine.models.config import Pooling
+from serve_app.engine.models.families import read_config
+from serve_app.engine.tokenizer import Tokenizer, find_tokenizer
+from serve_app.scheduling.device import Device
+from serve_app.scheduling.simulated import SimulatedModel
+from serve_app.settings import EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class TextSide:
+    """The part of a model that turns text into what a device reads.
+
+    form: how the model wants its input. vector_width: numbers of a bi-encoder's vector; None for a cross-encoder.
+    pooling: how a bi-encoder makes its vector; None for a cross-encoder.
+    """
+
+    tokenizer: Tokenizer
+    form: InputFormat
+    vector_width: int | None
+    pooling: Pooling | None
+
+
+def check(directory: Path) -> None:
+    """Raise ModelError when the directory lacks a file, or its config.json or weights cannot be served.
+
+    Reads no tensor and imports no torch.
+    """
+    read_config(directory)
+    find_tokenizer(directory)
+    weight_files(directory)
+
+
+def load_text_side(directory: Path) -> TextSide:
+    """The text side of the model in a directory; imports no torch.
+
+    Raises ModelError when the model is not supported or its tokenizer does not fit it.
+    """
+    config, tokenizer = read_config(directory), Tokenizer.load(directory)
+    pooling = config.pooling if config.head == "embedding" else None
+    return TextSide(tokenizer, input_format(tokenizer, config), config.vector_width, pooling)
+
+
+def load_device(directory: Path, engine: EngineSettings, sha256: str | None = None, *, sharers: int = 1) -> Device:
+    """The model in a directory on the device that the settings name, in the thread that will start its steps.
+
+    sha256: pinned digest of model.safetensors. sharers: how many models share this machine's cores where the settings
+    name no number of threads. Imports torch, unless the device is simulated.
+    Raises ModelError when the model is not supported, not sound, or too large for the free memory.
+    """
+    if engine.simulated:
+        return SimulatedModel(engine.simulated, width=read_config(directory).row_width)
+    from serve_app.engine.model import Model  # torch takes seconds and memory
+
+    threads = engine.threads or max(1, usable_cores() // sharers)
+    return Model.load(directory, engine.model_copy(update={"threads": threads}), sha256)

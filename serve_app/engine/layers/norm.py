@@ -1,0 +1,18 @@
+"""Layer normalisation."""
+
+import torch
+from torch.nn import functional
+
+
+class LayerNorm:
+    """Each row shifted and scaled to mean 0 and variance 1, then weighted.
+
+    weight: (width,). bias: (width,), None where the layer has none. epsilon: keeps a variance of 0 from dividing.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, epsilon: float) -> None:
+        self._weight, self._bias, self._epsilon = weight, bias, epsilon
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """The normalised rows: (rows, width), in the precision of x, which must be the weight's."""
+        return functional.layer_norm(x, self._weight.shape, self._weight, self._bias, self._epsilon)

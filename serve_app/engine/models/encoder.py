@@ -1,0 +1,28 @@
+"""What every family's encoder gives."""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from serve_app.domain.sequences import Sequences
+from serve_app.engine.layers.packed import Packed
+
+
+class Encoder(Protocol):
+    """Token sequences to hidden states.
+
+    by_shape_alone: whether two steps of the same numbers of tokens and sequences run the same kernels, whatever the
+    lengths of their sequences (where attention is one kernel). Such steps can be recorded as CUDA graphs.
+    """
+
+    by_shape_alone: bool
+
+    def positions(self, sequences: Sequences) -> NDArray[np.int64]:
+        """Position of each token as this family counts them: int64 (tokens,)."""
+        ...
+
+    def __call__(self, step: Packed) -> torch.Tensor:
+        """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) of each sequence's first token."""
+        ...
