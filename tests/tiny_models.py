@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import sentencepiece
@@ -46,10 +47,9 @@ class TinyModel:
 def make_tiny_model(directory: Path, family: str, head: str, **options: Any) -> TinyModel:
     """A model of about 100,000 weights whose scores spread as widely as a trained one's. options: of its config."""
     directory.mkdir(parents=True)
-    with NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as text:
-        text.writelines(f"{line}\n" for line in training_text())
-        text.flush()
-        vocabulary = _TOKENIZERS[family](directory, text.name)
+    vocabulary, files = _tokenizer(family)
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
     kind, family_options = _CONFIGS[family]
     shape = {
         "vocab_size": vocabulary,
@@ -73,9 +73,32 @@ def make_tiny_model(directory: Path, family: str, head: str, **options: Any) -> 
     return TinyModel(directory, family, head)
 
 
+class TinyModels(dict[tuple[str, str], TinyModel]):
+    """Tiny models by family and head, each made when it is first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root = root
+
+    def __missing__(self, key: tuple[str, str]) -> TinyModel:
+        self[key] = make_tiny_model(self._root / "-".join(key), *key)
+        return self[key]
+
+
 def training_text() -> list[str]:
     """Real sentences, a few of them not English."""
     return [json.loads(line)["text"] for line in PASSAGES.read_text().splitlines()] + LINES * 20
+
+
+@cache
+def _tokenizer(family: str) -> tuple[int, dict[str, bytes]]:
+    """A family's tokenizer, trained once: the size of its vocabulary, and its files by name."""
+    with TemporaryDirectory() as folder:
+        text, directory = Path(folder) / "text", Path(folder) / "tokenizer"
+        text.write_text("".join(f"{line}\n" for line in training_text()), encoding="utf-8")
+        directory.mkdir()
+        vocabulary = _TOKENIZERS[family](directory, str(text))
+        return vocabulary, {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 _CONFIGS: dict[str, tuple[type[PretrainedConfig], dict[str, Any]]] = {

@@ -93,11 +93,6 @@ class Sequences:
             np.concatenate([part.first_segments for part in parts]),
         )
 
-    @classmethod
-    def gather(cls, parts: Sequence[tuple[Self, NDArray[np.intp]]]) -> Self:
-        """The sequences with these indices in each part, in order."""
-        return cls.concatenate([part.take(indices) for part, indices in parts])
-
     def take(self, indices: NDArray[np.intp]) -> Self:
         """The sequences with these indices, in their order; a view where the indices follow on one another."""
         if indices.size and (indices[1:] - indices[:-1] == 1).all():

@@ -70,6 +70,11 @@ class Model:
         return model
 
     @property
+    def width(self) -> int:
+        """Numbers in the row of a sequence: 1, the logit, or those of its vector."""
+        return self.config.row_width
+
+    @property
     def device_name(self) -> str:
         """The device as torch calls it: cpu, cuda:0."""
         return str(self.placement.device)

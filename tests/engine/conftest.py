@@ -1,7 +1,7 @@
 import pytest
 
-from tests.engine.loaded import Engine
-from tests.tiny_models import TinyModel
+from tests.engine.loaded import Engine, loaded
+from tests.tiny_models import TinyModels
 
 
 @pytest.fixture(
@@ -14,5 +14,5 @@ from tests.tiny_models import TinyModel
     ],
     ids="-".join,
 )
-def one_of_each_head(request: pytest.FixtureRequest, tiny_models: dict[tuple[str, str], TinyModel]) -> Engine:
-    return Engine(tiny_models[request.param])
+def one_of_each_head(request: pytest.FixtureRequest, tiny_models: TinyModels) -> Engine:
+    return loaded(tiny_models[request.param])

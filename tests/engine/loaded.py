@@ -1,11 +1,13 @@
 """A model directory, loaded: text in, scores out."""
 
+from functools import cache
+
 import numpy as np
 
 from serve_app.domain.passages import InputFormat, cut_passages, cut_query
 from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import Sequences, shard_sequences
-from serve_app.domain.shards import cut_shards
+from serve_app.domain.shards import Shard, cut_shards
 from serve_app.engine.input_format import input_format
 from serve_app.engine.model import Model
 from serve_app.engine.tokenizer import Tokenizer
@@ -27,9 +29,33 @@ class Engine:
             scores[indices] = shard_results(shard, self.model(shard_sequences(shard)))
         return scores
 
+    def pair_shard(self, query: str, document: str) -> Shard:
+        """What a replica gets for one pair."""
+        encoded, passage = self.tokenizer.encode([query, document])
+        [(shard, _)] = cut_shards(cut_passages(cut_query(encoded, self.form), [passage], self.form), 1)
+        return shard
+
+    def pair_scores(self, queries: list[str], documents: list[str]) -> np.ndarray:
+        """A score for each query and its document, all computed in one step."""
+        shards = [self.pair_shard(*pair) for pair in zip(queries, documents, strict=True)]
+        sequences = [shard_sequences(shard) for shard in shards]
+        rows = self.model(Sequences.concatenate(sequences))
+        ends = np.cumsum([len(each) for each in sequences])[:-1]
+        return np.concatenate([shard_results(*part) for part in zip(shards, np.split(rows, ends), strict=True)])
+
+    def vectors(self, texts: list[str]) -> np.ndarray:
+        """What an embedding head makes of each text, all computed in one step."""
+        ids = [cut_query(each, self.form) for each in self.tokenizer.encode(texts)]
+        lengths = np.array([each.size for each in ids], dtype=np.int32)
+        return self.model(
+            Sequences.wrap(self.form.opening, np.concatenate(ids), lengths, self.form.closing, pair=False)
+        )
+
     def vector(self, text: str) -> np.ndarray:
-        """What an embedding head makes of a text."""
-        ids = cut_query(self.tokenizer.encode([text])[0], self.form)
-        lengths = np.array([ids.size], dtype=np.int32)
-        whole = Sequences.wrap(self.form.opening, ids, lengths, self.form.closing, pair=False)
-        return self.model(whole)[0]
+        return self.vectors([text])[0]
+
+
+@cache
+def loaded(tiny: TinyModel, options: EngineSettings | None = None) -> Engine:
+    """The engine of a model, loaded once a session. Whoever changes it loads one of their own."""
+    return Engine(tiny, options)

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.graphs import SHAPES, Recorder, Run
 from serve_app.engine.model import Model
 from tests.conftest import FAMILIES, HEADS
-from tests.scheduling.device import sequences, texts_of
-from tests.tiny_models import TinyModel
-
-texts = st.lists(st.lists(st.integers(5, 300), min_size=1, max_size=100), min_size=1, max_size=20)
+from tests.engine.loaded import loaded
+from tests.scheduling.device import sequences
+from tests.tiny_models import TinyModel, TinyModels
 
 
 class Repeater:
@@ -77,13 +74,12 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "deberta-v2"])
 @pytest.mark.parametrize("head", HEADS)
 def test_a_repeated_step_gives_what_the_step_itself_gives(
-    tiny_models: dict[tuple[str, str], TinyModel], patch: pytest.MonkeyPatch, family: str, head: str
+    tiny_models: TinyModels, patch: pytest.MonkeyPatch, family: str, head: str
 ) -> None:
     tiny, repeater, chance = tiny_models[family, head], Repeater(), np.random.default_rng(3)
-    plain = Model.load(tiny.directory)
     steps = [sequences(*(chance.integers(5, 300, length).tolist() for length in chance.integers(1, 99, count)))
              for count in (1, 2, 5, 1, 3)]  # fmt: skip
-    expected = [plain(step) for step in steps]
+    expected = [loaded(tiny).model(step) for step in steps]
     model = model_on_a_gpu_of_masks(tiny, patch, repeater)
     for step, rows in zip(steps, expected, strict=True):
         np.testing.assert_allclose(model(step), rows, atol=1e-5, rtol=0)
@@ -91,23 +87,23 @@ def test_a_repeated_step_gives_what_the_step_itself_gives(
 
 
 def test_a_step_larger_than_any_recorded_is_computed_as_it_is(
-    tiny_models: dict[tuple[str, str], TinyModel], patch: pytest.MonkeyPatch
+    tiny_models: TinyModels, patch: pytest.MonkeyPatch
 ) -> None:
     tiny, repeater = tiny_models["bert", "classification"], Repeater()
     large = sequences(*[[7] * 100] * 6)
-    expected = Model.load(tiny.directory)(large)
+    expected = loaded(tiny).model(large)
     np.testing.assert_allclose(model_on_a_gpu_of_masks(tiny, patch, repeater)(large), expected, atol=1e-5)
     assert not repeater.repeats
 
 
 def test_where_recording_fails_steps_are_computed_as_they_are(
-    tiny_models: dict[tuple[str, str], TinyModel], patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tiny_models: TinyModels, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(_: Run) -> Run:
         raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
 
     tiny, step = tiny_models["bert", "classification"], sequences([5] * 20)
-    expected = Model.load(tiny.directory)(step)
+    expected = loaded(tiny).model(step)
     with caplog.at_level(logging.WARNING):
         model = model_on_a_gpu_of_masks(tiny, patch, refuse)
     np.testing.assert_allclose(model(step), expected, atol=1e-5)
@@ -118,29 +114,8 @@ def test_where_recording_fails_steps_are_computed_as_they_are(
     )
 
 
-@settings(max_examples=100)
-@given(texts, st.integers(1, 600), st.integers(1, 40), st.integers(1, 64))
-def test_filler_comes_behind_and_is_no_longer_than_the_model_reads(
-    given_texts: list[list[int]], tokens: int, count: int, max_tokens: int
-) -> None:
-    step = sequences(*given_texts)
-    filled = step.filled_up(tokens, count, max_tokens)
-    spare_tokens, spare = tokens - step.token_ids.size, count - len(step)
-    possible = spare_tokens == spare == 0 or 0 < spare <= spare_tokens <= spare * max_tokens
-    assert (filled is not None) == possible
-    if filled is not None:
-        assert texts_of(filled)[: len(step)] == given_texts
-        assert (filled.token_ids.size, len(filled)) == (tokens, count)
-        assert all(1 <= length <= max_tokens for length in filled.lengths[len(step) :])
-
-
-def test_the_recorded_shapes_can_be_filled_from_one_document() -> None:
-    for tokens, count in SHAPES:
-        assert sequences([5] * (tokens // 2)).filled_up(tokens, count, 512) is not None
-
-
 def test_warming_up_reads_no_further_than_the_model(tiny_model: TinyModel, patch: pytest.MonkeyPatch) -> None:
-    model, seen = Model.load(tiny_model.directory), []
+    model, seen = loaded(tiny_model).model, []
     start = model.start
 
     def kept(batch: Sequences):

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from serve_app.domain.sequences import Sequences
-from serve_app.engine.model import Model
 from serve_app.scheduling.device import StepTooLargeError
-from tests.engine.loaded import Engine
+from tests.engine.loaded import Engine, loaded
 from tests.scheduling.device import sequences
 from tests.tiny_models import TOKENS, TinyModel
 
@@ -18,7 +17,7 @@ def of_length(tokens: int) -> Sequences:
 
 
 def test_a_sequence_longer_than_the_model_reads_never_gets_to_the_device(tiny_model: TinyModel) -> None:
-    model = Model.load(tiny_model.directory)
+    model = loaded(tiny_model).model
     assert model(of_length(TOKENS)).shape == (1, model.width)
     with pytest.raises(ValueError, match=f"a sequence has {TOKENS + 1} tokens; the model reads at most {TOKENS}"):
         model(of_length(TOKENS + 1))

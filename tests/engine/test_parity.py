@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 
 from serve_app.catalog.card import Source
-from serve_app.domain.passages import cut_passages, cut_query
 from serve_app.domain.sequences import shard_sequences
-from serve_app.domain.shards import cut_shards
 from tests.conftest import FAMILIES
-from tests.engine.loaded import Engine
-from tests.engine.reference import Reference
-from tests.tiny_models import TinyModel, make_tiny_model, training_text
+from tests.engine.loaded import Engine, loaded
+from tests.engine.reference import Reference, reference
+from tests.tiny_models import TinyModel, TinyModels, make_tiny_model, training_text
 
 PAIRS = 200
 ODDITIES = ["", "\x00", "🍌🍌", "مرحبا", "<pad> </s> [SEP] [PAD] <mask>", "é" * 50, "巴黎是法国的首都。"]
@@ -28,31 +26,35 @@ def random_texts(count: int, seed: int) -> list[str]:
 
 @pytest.fixture
 def engine(tiny_model: TinyModel) -> Engine:
-    return Engine(tiny_model)
+    return loaded(tiny_model)
 
 
 def test_scores_are_those_of_transformers(tiny_model: TinyModel, engine: Engine) -> None:
-    reference = Reference(tiny_model, engine.form.max_tokens)
+    transformers = reference(tiny_model, engine.form.max_tokens)
     queries, documents = random_texts(PAIRS, seed=1)[::-1], random_texts(PAIRS, seed=2)
     if tiny_model.head == "classification":
-        expected = [reference.logit(query, document) for query, document in zip(queries, documents, strict=True)]
+        expected = transformers.logits(queries, documents)
     else:
-        expected = [
-            float(reference.vector(query) @ reference.vector(document))
-            for query, document in zip(queries, documents, strict=True)
-        ]
-    found = [engine.scores(query, [document])[0] for query, document in zip(queries, documents, strict=True)]
-    np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
+        expected = (transformers.vectors(queries) * transformers.vectors(documents)).sum(1)
+    np.testing.assert_allclose(engine.pair_scores(queries, documents), expected, atol=1e-4, rtol=0)
     assert np.ptp(expected) > 0.1  # scores that do not differ would prove nothing
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_vectors_are_those_of_transformers(tiny_models: dict[tuple[str, str], TinyModel], family: str) -> None:
-    tiny = tiny_models[family, "embedding"]
-    engine = Engine(tiny)
-    reference = Reference(tiny, engine.form.max_tokens)
-    for text in random_texts(40, seed=6):
-        np.testing.assert_allclose(engine.vector(text), reference.vector(text), atol=1e-5, rtol=0)
+def test_vectors_are_those_of_transformers(tiny_models: TinyModels, family: str) -> None:
+    engine, texts = loaded(tiny_models[family, "embedding"]), random_texts(40, seed=6)
+    transformers = reference(tiny_models[family, "embedding"], engine.form.max_tokens)
+    np.testing.assert_allclose(engine.vectors(texts), transformers.vectors(texts), atol=1e-5, rtol=0)
+
+
+def test_a_pair_alone_scores_as_in_transformers(tiny_model: TinyModel, engine: Engine) -> None:
+    transformers = reference(tiny_model, engine.form.max_tokens)
+    query, document = random_texts(12, seed=7)[-2:]
+    if tiny_model.head == "classification":
+        expected = transformers.logit(query, document)
+    else:
+        expected = float(transformers.vector(query) @ transformers.vector(document))
+    np.testing.assert_allclose(engine.scores(query, [document]), [expected], atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("family", ["xlm-roberta", "modernbert"])
@@ -61,30 +63,23 @@ def test_the_longest_pair_scores_as_in_transformers(tmp_path: Path, family: str)
     tiny = make_tiny_model(tmp_path / "model", family, "classification", max_position_embeddings=positions)
     engine = Engine(tiny)
     # The plain formula would take gigabytes for so many tokens.
-    reference = Reference(tiny, engine.form.max_tokens, attention="sdpa")
+    transformers = Reference(tiny, engine.form.max_tokens, attention="sdpa")
     words = " ".join(training_text()).split()
     query, long, cut = " ".join(words[:40]), " ".join(words[40:1_500]), " ".join(words[40:6_000])
-    assert 3_000 < len(reference.pair_ids(query, long)) < 8_192
-    assert len(reference.pair_ids(query, cut)) == 8_192
-    expected = [reference.logit(query, text) for text in (long, cut, "short")]
+    assert 3_000 < len(transformers.pair_ids(query, long)) < 8_192
+    assert len(transformers.pair_ids(query, cut)) == 8_192
+    expected = [transformers.logit(query, text) for text in (long, cut, "short")]
     np.testing.assert_allclose(engine.scores(query, [long, cut, "short"]), expected, atol=1e-4, rtol=0)
 
 
 def test_token_ids_are_those_of_the_reference_tokenizer(tiny_model: TinyModel, engine: Engine) -> None:
-    reference = Reference(tiny_model, engine.form.max_tokens)
+    transformers = reference(tiny_model, engine.form.max_tokens)
     for query, document in zip(random_texts(PAIRS, seed=3)[::-1], random_texts(PAIRS, seed=4), strict=True):
-        encoded, passage = engine.tokenizer.encode([query, document])
-        passages = cut_passages(cut_query(encoded, engine.form), [passage], engine.form)
-        (shard, _), *_ = cut_shards(passages, 1)
-        sequences = shard_sequences(shard)
+        found = shard_sequences(engine.pair_shard(query, document)).token_ids.tolist()
         if tiny_model.head == "classification":
-            assert sequences.token_ids.tolist() == reference.pair_ids(query, document)
+            assert found == transformers.pair_ids(query, document)
         else:
-            both = [
-                reference.tokenizer(text, truncation=True, max_length=reference.max_tokens)["input_ids"]
-                for text in (query, document)
-            ]
-            assert sequences.token_ids.tolist() == both[0] + both[1]
+            assert found == transformers.text_ids(query) + transformers.text_ids(document)
 
 
 def test_the_embedded_model_gives_the_vectors_of_sentence_transformers() -> None:
@@ -96,5 +91,5 @@ def test_the_embedded_model_gives_the_vectors_of_sentence_transformers() -> None
     texts = random_texts(40, seed=5)
     expected = SentenceTransformer(str(directory), device="cpu").encode(texts)
     tiny = TinyModel(directory, "bert", "embedding")
-    cosines = Engine(tiny).scores(texts[-1], texts)
+    cosines = loaded(tiny).scores(texts[-1], texts)
     np.testing.assert_allclose(cosines, expected @ expected[-1], atol=1e-5)

@@ -10,8 +10,8 @@ from serve_app.engine.layers.placement import choose_placement
 from serve_app.engine.layers.quantised import int8_available
 from serve_app.settings import EngineSettings
 from tests.conftest import FAMILIES
-from tests.engine.loaded import Engine
-from tests.tiny_models import TinyModel, training_text
+from tests.engine.loaded import loaded
+from tests.tiny_models import TinyModel, TinyModels, training_text
 
 FAST = EngineSettings(device="cpu", precision="fast")
 INT8 = EngineSettings(device="cpu", precision="int8")
@@ -52,24 +52,24 @@ def embedded() -> TinyModel:
 def test_cosines_of_the_embedded_model_keep_to_the_precisions_bound(
     embedded: TinyModel, options: EngineSettings, cosine: float, logit: float
 ) -> None:
-    found, exact = (Engine(embedded, each).scores(QUERY, DOCUMENTS[:40]) for each in (options, EXACT))
+    found, exact = (loaded(embedded, each).scores(QUERY, DOCUMENTS[:40]) for each in (options, EXACT))
     np.testing.assert_allclose(found, exact, atol=cosine, rtol=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("options", "cosine", "logit"), BOUNDS)
 def test_logits_keep_to_the_precisions_bound(
-    tiny_models: dict[tuple[str, str], TinyModel], family: str, options: EngineSettings, cosine: float, logit: float
+    tiny_models: TinyModels, family: str, options: EngineSettings, cosine: float, logit: float
 ) -> None:
     tiny = tiny_models[family, "classification"]
-    found, exact = (Engine(tiny, each).scores(QUERY, DOCUMENTS) for each in (options, EXACT))
+    found, exact = (loaded(tiny, each).scores(QUERY, DOCUMENTS) for each in (options, EXACT))
     np.testing.assert_allclose(found, exact, atol=logit, rtol=0)
     assert len(set(found.tolist())) == len(set(exact.tolist()))
 
 
 @needs_int8
 def test_an_int8_score_does_not_depend_on_the_other_documents(embedded: TinyModel) -> None:
-    engine = Engine(embedded, INT8)
+    engine = loaded(embedded, INT8)
     alone = [engine.scores(QUERY, [text])[0] for text in DOCUMENTS[:8]]
     # What is left in bfloat16 rounds differently with the number of rows.
     np.testing.assert_allclose(engine.scores(QUERY, DOCUMENTS[:8]), alone, atol=2e-3, rtol=0)

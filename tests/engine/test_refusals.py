@@ -16,25 +16,25 @@ from serve_app.engine.model import Model, require_memory
 from serve_app.engine.models.families import read_config
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.settings import EngineSettings
-from tests.tiny_models import TinyModel
+from tests.tiny_models import TinyModels
 
 GIB = 2**30
 
 
 @pytest.fixture
-def directory(tiny_models: dict[tuple[str, str], TinyModel], tmp_path: Path) -> Path:
+def directory(tiny_models: TinyModels, tmp_path: Path) -> Path:
     """A sound BERT cross-encoder, to be spoilt."""
     return Path(shutil.copytree(tiny_models["bert", "classification"].directory, tmp_path / "model"))
 
 
 @pytest.fixture
-def modernbert(tiny_models: dict[tuple[str, str], TinyModel], tmp_path: Path) -> Path:
+def modernbert(tiny_models: TinyModels, tmp_path: Path) -> Path:
     """A sound ModernBERT cross-encoder, to be spoilt."""
     return Path(shutil.copytree(tiny_models["modernbert", "classification"].directory, tmp_path / "modernbert"))
 
 
 @pytest.fixture
-def deberta(tiny_models: dict[tuple[str, str], TinyModel], tmp_path: Path) -> Path:
+def deberta(tiny_models: TinyModels, tmp_path: Path) -> Path:
     """A sound DeBERTa cross-encoder, to be spoilt."""
     return Path(shutil.copytree(tiny_models["deberta-v2", "classification"].directory, tmp_path / "deberta"))
 

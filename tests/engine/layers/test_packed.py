@@ -4,7 +4,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.layers.placement import Placement
-from serve_app.engine.models.heads import means
 from tests.engine.loaded import Engine
 from tests.scheduling.device import sequences
 
@@ -44,12 +43,6 @@ def test_a_step_is_laid_out_as_kernels_read_it() -> None:
         [5, 6, 7, 8, 9], [2, 3, 4, 2, 3], [0, 1, 1, 0, 0], [0, 3, 5], [0, 1, 2], [0, 3],
     ]  # fmt: skip
     assert {tensor.dtype for tensor in tensors} == {torch.int32}
-
-
-def test_means_are_those_of_each_sequence() -> None:
-    batch, states = sequences([1], [2] * 3, [3] * 2), torch.randn(6, 4)
-    expected = torch.stack([part.mean(0) for part in states.split([1, 3, 2])])
-    torch.testing.assert_close(means(states, CPU.pack(batch, batch.places)), expected)
 
 
 def test_nothing_in_a_step_waits_for_the_device(one_of_each_head: Engine) -> None:

@@ -8,7 +8,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from serve_app.catalog.catalog import load_catalog
-from serve_app.engine.models.families import ModernBertConfig, read_config
+from serve_app.engine.models.families import read_config
+from serve_app.engine.models.modernbert.config import ModernBertConfig
 from tests.tiny_models import TinyModel
 
 XLMR = {

@@ -4,11 +4,11 @@ import torch
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.layers.linear import packed_available
 from serve_app.engine.layers.packed import Packed, buffer
-from serve_app.engine.models.build import build_head
+from serve_app.engine.layers.placement import Placement
 from serve_app.engine.models.families import read_config
 from serve_app.engine.weights import Weights
 from tests.conftest import FAMILIES
-from tests.tiny_models import TinyModel
+from tests.tiny_models import TinyModels
 
 
 def step_of(count: int) -> Packed:
@@ -21,11 +21,11 @@ def step_of(count: int) -> Packed:
 @pytest.mark.skipif(not packed_available(), reason="this build of torch has no packed linear")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_same_states_have_the_same_logit_to_the_last_bit_whatever_others_there_are(
-    tiny_models: dict[tuple[str, str], TinyModel], family: str
+    tiny_models: TinyModels, family: str
 ) -> None:
     directory = tiny_models[family, "classification"].directory
     config = read_config(directory)
-    head = build_head(Weights(directory), config, torch.device("cpu"))
+    head = config.load_head(Weights(directory), Placement(torch.device("cpu"), torch.float32))
     random = torch.Generator().manual_seed(5)
     found = set()
     for count in range(1, 10):

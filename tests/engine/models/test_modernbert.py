@@ -36,8 +36,7 @@ FULL, SLIDING = "full_attention", "sliding_attention"
 def test_scores_are_those_of_transformers(tmp_path: Path, options: dict[str, Any]) -> None:
     tiny = make_tiny_model(tmp_path / "model", "modernbert", "classification", **options)
     engine = Engine(tiny)
-    reference = Reference(tiny, engine.form.max_tokens)
-    expected = [reference.logit(QUERY, document) for document in DOCUMENTS]
+    expected = Reference(tiny, engine.form.max_tokens).logits([QUERY] * len(DOCUMENTS), DOCUMENTS)
     np.testing.assert_allclose(engine.scores(QUERY, DOCUMENTS), expected, atol=1e-4, rtol=0)
 
 
