@@ -155,3 +155,16 @@ def test_texts_alone_are_read_between_the_special_tokens() -> None:
     assert passages.total_tokens == 17
     assert passages.query is None
     assert not passages.pair
+
+
+@given(formats, lengths, st.lists(st.integers(0, 2_000), max_size=6), st.none() | st.integers(1, 4))
+def test_a_passages_length_is_that_of_the_sequence_it_is_scored_in(
+    form: InputFormat, query: int, documents: list[int], most: int | None
+) -> None:
+    kept = cut_query(ids(query), form)
+    passages = cut_passages(kept, [ids(count) for count in documents], form, Reading(max_passages=most), 3)
+    beside = kept.size + form.between.size if form.reads_pairs else 0
+    special = form.opening.size + form.closing.size
+    assert passages.around == beside + special
+    assert passages.lengths.tolist() == [token_ids.size + beside + special for token_ids in passages.token_ids]
+    assert set(passages.documents.tolist()) == set(range(3, 3 + len(documents)))

@@ -1,3 +1,4 @@
+import pickle
 from itertools import pairwise
 
 import numpy as np
@@ -101,3 +102,19 @@ def test_a_shard_counts_the_tokens_that_the_model_reads(reads_pairs: bool) -> No
     passages = cut_passages(ids(5), [ids(10), ids(0), ids(7)], input_format(64, reads_pairs=reads_pairs))
     ((shard, _),) = cut_shards(passages, 1)
     assert shard.total_tokens == passages.total_tokens
+
+
+@given(token_counts, shard_counts)
+def test_a_shards_longest_passage_comes_first(lengths: np.ndarray, count: int) -> None:
+    for shard in deal(lengths, count):
+        assert (np.diff(lengths[shard]) <= 0).all()
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=40), st.integers(1, 9))
+def test_a_shard_travels_small(sizes: list[int], count: int) -> None:
+    passages = cut_passages(ids(5), [ids(size) for size in sizes], input_format(128, reads_pairs=True))
+    for shard, _ in cut_shards(passages, count):
+        found = pickle.loads(pickle.dumps(shard))
+        np.testing.assert_array_equal(found.token_ids, shard.token_ids)
+        # Four bytes a token and a passage, beside what the arrays and the class themselves take.
+        assert len(pickle.dumps(shard)) < 4 * (shard.token_ids.size + shard.lengths.size + shard.prefix.size) + 1_000

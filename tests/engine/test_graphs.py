@@ -114,6 +114,11 @@ def test_where_recording_fails_steps_are_computed_as_they_are(
     )
 
 
+def test_the_recorded_shapes_can_be_filled_from_one_document() -> None:
+    for tokens, count in SHAPES:
+        assert sequences([5] * (tokens // 2)).filled_up(tokens, count, 512) is not None
+
+
 def test_warming_up_reads_no_further_than_the_model(tiny_model: TinyModel, patch: pytest.MonkeyPatch) -> None:
     model, seen = loaded(tiny_model).model, []
     start = model.start
