@@ -31,6 +31,7 @@ class ObservedPlacement(Placement):
     def normalised_linear(
         self, source: str, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none"
     ) -> Linear:
+        """See Placement."""
         return _ObservedLinear(self.linear(weight, bias, activation), self.ranges, source)
 
 

@@ -38,6 +38,7 @@ class PlainLinear:
         return functional.gelu(y) if self._gelu else y
 
     def add_to(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """See ResidualLinear."""
         return functional.linear(x, self._weight, self._bias).add_(residual)
 
 
@@ -60,6 +61,7 @@ class PackedLinear:
         return y
 
     def add_to(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """See ResidualLinear."""
         y: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, residual, self._weight, self._bias, "add")
         return y
 

@@ -131,6 +131,7 @@ class Int8Placement(Placement):
     def normalised_linear(
         self, source: str, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none"
     ) -> Linear:
+        """See Placement."""
         return QuantisedLinear(weight, bias, activation, self.dtype, self._ranges[source])
 
 
