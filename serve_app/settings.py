@@ -17,6 +17,7 @@ Precision = Literal["auto", "exact", "fast", "int8"]
 
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
+Name = Annotated[str, Field(min_length=1)]
 
 
 class Group(BaseModel):
@@ -133,10 +134,8 @@ class ModelSettings(Group):
     name: Annotated[str, Field(description="Card id or alias, model directory, or hub id (`org/name@revision`).")] = (
         EMBEDDED_MODEL
     )
-    id: Annotated[
-        str | None, Field(min_length=1, description="The id that clients ask for, in place of the card's.")
-    ] = None
-    aliases: Annotated[tuple[str, ...], Field(description="Further names that clients may ask for.")] = ()
+    id: Annotated[Name | None, Field(description="What clients ask for, in place of all names of its card.")] = None
+    aliases: Annotated[tuple[Name, ...], Field(description="Further names that clients may ask for.")] = ()
     scaling: ScalingSettings = ScalingSettings()
     engine: EngineSettings = EngineSettings()
 

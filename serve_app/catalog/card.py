@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -10,6 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from serve_app.domain.model import ModelFacts, Pricing
 
+MAX_USD = 1_000_000
+MIN_TOKENS = 8  # room for a query, a document and the special tokens around them
 STRICT = ConfigDict(extra="forbid")
 
 
@@ -35,11 +38,35 @@ class Source(BaseModel):
         return self
 
 
+@dataclass(frozen=True, config=STRICT)
+class CheckedPricing(Pricing):
+    """Prices that are whole nano-dollars a document and a token, so that no bill is rounded."""
+
+    @field_validator("usd")
+    @classmethod
+    def _whole_a_document(cls, price: Decimal) -> Decimal:
+        return _possible(price, decimals=6)
+
+    @field_validator("tokens_usd")
+    @classmethod
+    def _whole_a_token(cls, price: Decimal) -> Decimal:
+        return _possible(price, decimals=3)
+
+
+def _possible(price: Decimal, decimals: int) -> Decimal:
+    if not 0 <= price < MAX_USD:
+        raise ValueError(f"must be from 0 to below {MAX_USD:,} dollars; got {price}")
+    if price != round(price, decimals):
+        raise ValueError(f"must have at most {decimals} decimals; got {price}")
+    return price
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Card(ModelFacts):
     """One model of the catalogue: its facts, and its source."""
 
     source: Source
+    pricing: CheckedPricing = CheckedPricing()
 
     @field_validator("id")
     @classmethod
@@ -48,36 +75,32 @@ class Card(ModelFacts):
             raise ValueError("must not be empty")
         return name
 
+    @field_validator("aliases")
+    @classmethod
+    def _all_named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in names:
+            raise ValueError("none must be empty")
+        return names
+
     @field_validator("context_length")
     @classmethod
     def _reads_something(cls, tokens: int) -> int:
-        if tokens < 8:
-            raise ValueError("must be 8 tokens or more")
+        if tokens < MIN_TOKENS:
+            raise ValueError(f"must be {MIN_TOKENS} tokens or more; got {tokens}")
         return tokens
 
     @field_validator("parameters")
     @classmethod
     def _some(cls, count: int) -> int:
         if count < 1:
-            raise ValueError("must be above 0")
+            raise ValueError(f"must be above 0; got {count}")
         return count
 
-    @field_validator("pricing")
-    @classmethod
-    def _exact(cls, pricing: Pricing) -> Pricing:
-        """Prices are whole nano-dollars a document and a token."""
-        for name, price, decimals in (("usd", pricing.usd, 6), ("tokens_usd", pricing.tokens_usd, 3)):
-            if not price.is_finite() or price < 0 or price >= 1_000_000:
-                raise ValueError(f"{name} must be from 0 to below 1,000,000 dollars; got {price}")
-            if price != round(price, decimals):
-                raise ValueError(f"{name} must have at most {decimals} decimals; got {price}")
-        return pricing
-
     def called(self, name: str | None, aliases: Sequence[str]) -> "Card":
-        """This card under another id, and with further aliases; its own id stays one. name: None for its own id."""
-        if name is None or name == self.id:
+        """This card with further aliases and, where a name is given, under that name in place of its own ones."""
+        if name is None:
             return replace(self, aliases=(*self.aliases, *aliases))
-        return replace(self, id=name, aliases=(self.id, *self.aliases, *aliases))
+        return replace(self, id=name, aliases=tuple(aliases))
 
     def on_simulated_device(self) -> "Card":
         """This card for a device that computes nothing: whoever sees the model's id or summary is told."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from serve_app.catalog.card import CARD, Card
+from serve_app.catalog.problem import first_problem
 from serve_app.domain.errors import UserError
 
 CARDS = Path(str(resources.files("serve_app.catalog") / "cards"))
@@ -48,8 +49,6 @@ def load_card(path: Path) -> Card:
     try:
         return CARD.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "card"
-        raise CatalogError(f"{path.name}: {field}: {first['msg']}") from None
+        raise CatalogError(f"{path.name}: {first_problem(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path.name}: not valid TOML: {error}") from None

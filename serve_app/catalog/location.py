@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from serve_app.catalog.card import Card, Source
 from serve_app.catalog.catalog import Catalog, CatalogError
+from serve_app.catalog.problem import first_problem
 
 SNAPSHOT = re.compile(r"/models--([^/]+)/snapshots/[^/]+$")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[0-9a-f]{40})?")
@@ -93,7 +94,6 @@ def _card_of(directory: Path, source: Source, name: str) -> Card:
             source=source,
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise CatalogError(f"{path}: {first['loc'][0]}: {first['msg']}") from None
+        raise CatalogError(f"{path}: {first_problem(error)}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CatalogError(f"{path}: not a model's configuration: {error!r}") from None

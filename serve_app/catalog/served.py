@@ -20,7 +20,12 @@ def served_cards(settings: Settings) -> list[Card]:
         if model.engine.simulated:
             card = card.on_simulated_device()
         cards.append(card.called(model.id, model.aliases))
-    names = Counter(name.lower() for card in cards for name in {card.id, *card.aliases})
+    names = Counter(name for card in cards for name in _names(card))
     if twice := [name for name, count in names.items() if count > 1]:
-        raise CatalogError(f"two served models are called {twice[0]!r}: give one of them another id")
+        raise CatalogError(f"two served models are called {twice[0]!r}: give one of them another `id`")
     return cards
+
+
+def _names(card: Card) -> list[str]:
+    """What a card is found by, each once: names do not mind upper and lower case."""
+    return list(dict.fromkeys(name.lower() for name in (card.id, *card.aliases)))

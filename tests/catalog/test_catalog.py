@@ -1,3 +1,4 @@
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -62,15 +63,36 @@ def test_a_name_that_one_card_claims_twice_is_no_harm(tmp_path: Path) -> None:
         ('hub = "org/model"\nrevision = "main"', 'hub = "org/model"', "source.revision"),
         ('hub = "org/model"\npackage = "models"', 'hub = "org/model"', "source"),
         ("", 'hub = "org/model"', "source"),
-        ('hub = "org/model"\n[pricing]\nusd = "0.0000001"', 'hub = "org/model"', "pricing.usd"),
-        ('hub = "org/model"\n[pricing]\nusd = "-1"', 'hub = "org/model"', "pricing.usd"),
+        ('id = ""', 'id = "org/model"', "id"),
+        ('aliases = [""]', 'aliases = ["short"]', "aliases"),
+        ('published = "soon"', 'aliases = ["short"]', "published"),
+        *[
+            (f'hub = "org/model"\n{table}', 'hub = "org/model"', field)
+            for table, field in [
+                ('[pricing]\nusd = "0.0000001"', "pricing.usd"),
+                ('[pricing]\nusd = "-1"', "pricing.usd"),
+                ('[pricing]\nusd = "NaN"', "pricing.usd"),
+                ("[pricing]\nusd = 1_000_000", "pricing.usd"),
+                ('[pricing]\ntokens_usd = "0.0001"', "pricing.tokens_usd"),
+                ('[pricing]\nunit = "document"', "pricing.unit"),
+                ('[pricing]\neur = "1"', "pricing.eur"),
+                ('[[evaluation]]\ndataset = "nfcorpus"\nmap = 30\nmrr = 50\nndcg = 40', "evaluation.0.ndcg"),
+                ('[[evaluation]]\ndataset = "nfcorpus"\nmap = 30', "evaluation.0.mrr"),
+            ]
+        ],
     ],
 )
 def test_a_wrong_field_is_named_with_its_file(tmp_path: Path, wrong: str, right: str, field: str) -> None:
     with pytest.raises(CatalogError) as raised:
         load_card(written(tmp_path, CARD.replace(right, wrong)))
     assert str(raised.value).startswith(f"card.toml: {field}: ")
+    assert "Value error" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_the_finest_price_that_can_be_billed_is_accepted(tmp_path: Path) -> None:
+    priced = CARD + '[pricing]\nusd = "0.000001"\ntokens_usd = "0.001"\n'
+    assert load_card(written(tmp_path, priced)).pricing.usd == Decimal("0.000001")
 
 
 @pytest.mark.parametrize("content", [b"id = ", b"\xff\xfe", b"id = 'a'\nid = 'b'"])

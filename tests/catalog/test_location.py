@@ -66,6 +66,17 @@ def test_a_directory_relative_to_here_is_a_model(
     assert locate(resolve("mine", catalog).source) == tmp_path / "mine"
 
 
+def test_a_snapshot_in_the_hubs_cache_is_called_as_its_model_is(tmp_path: Path, catalog: Catalog) -> None:
+    snapshot = tmp_path / "hub" / "models--org--some--name" / "snapshots" / REVISION
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps(CONFIG))
+    assert resolve(str(snapshot), catalog).id == "org/some--name"
+    # Names of models without an organisation.
+    plain = tmp_path / "hub" / "models--name" / "snapshots" / REVISION
+    snapshot.parents[1].rename(plain.parents[1])
+    assert resolve(str(plain), catalog).id == "name"
+
+
 @pytest.mark.parametrize("name", ["nothing", "./nothing", "/no/such/directory", "a/b/c", "org/model@main", "a\0b"])
 def test_an_unknown_name_is_answered_with_the_catalogue(name: str, catalog: Catalog) -> None:
     message = refusal(name, catalog)

@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from serve_app.catalog.catalog import CatalogError
+from serve_app.catalog.served import served_cards
+from serve_app.settings import EMBEDDED_MODEL, EngineSettings, ModelSettings, Settings, SimulatedDevice
+from tests.catalog.test_location import CONFIG
+
+
+def settings(*models: ModelSettings) -> Settings:
+    return Settings(models=models)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> str:
+    """A model directory that no card knows, called "mine"."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text(json.dumps(CONFIG))
+    return str(tmp_path / "mine")
+
+
+def test_a_directory_is_served_under_the_id_and_aliases_that_the_settings_give(directory: str) -> None:
+    (card,) = served_cards(settings(ModelSettings(name=directory, id="org/model", aliases=("model", "m"))))
+    assert (card.id, card.aliases) == ("org/model", ("model", "m"))
+
+
+def test_without_an_id_a_model_keeps_its_own_and_its_cards_aliases() -> None:
+    (card,) = served_cards(settings(ModelSettings(name="embedded", aliases=("small",))))
+    assert card.id == EMBEDDED_MODEL
+    assert {"embedded", "small"} <= set(card.aliases)
+
+
+def test_a_simulated_device_shows_in_the_id_unless_the_settings_give_one() -> None:
+    engine = EngineSettings(simulated=SimulatedDevice())
+    plain, named = served_cards(
+        settings(ModelSettings(engine=engine), ModelSettings(name="BAAI/bge-reranker-base", id="mine", engine=engine))
+    )
+    assert plain.id == "simulated/all-MiniLM-L6-v2"
+    assert named.id == "mine"
+    assert named.summary.startswith("SIMULATED")
+
+
+def test_one_model_may_be_served_twice_under_ids_that_differ() -> None:
+    exact, fast = served_cards(settings(*(ModelSettings(name="embedded", id=name) for name in ("exact", "fast"))))
+    assert (exact.id, fast.id, exact.source) == ("exact", "fast", fast.source)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [
+        ({"name": "embedded"}, {"name": EMBEDDED_MODEL}, EMBEDDED_MODEL.lower()),
+        ({"name": "embedded", "aliases": ["Fast"]}, {"name": "BAAI/bge-reranker-base", "id": "FAST"}, "fast"),
+        ({"name": "embedded"}, {"name": "BAAI/bge-reranker-base", "id": "embedded"}, "embedded"),
+    ],
+)
+def test_a_name_that_two_served_models_answer_to_is_refused(
+    first: dict[str, object], second: dict[str, object], name: str
+) -> None:
+    models = (ModelSettings.model_validate(first), ModelSettings.model_validate(second))
+    with pytest.raises(CatalogError, match=f"two served models are called '{name}'"):
+        served_cards(settings(*models))
