@@ -1,5 +1,6 @@
-"""A Serve config file of this service, as `rayrank serve` reads it."""
+"""A Serve config file of this service, as `rayrank serve` and `rayrank release` read it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from serve_app.catalog.problem import first_problem
 from serve_app.domain.errors import UserError
 from serve_app.settings import Settings
 
@@ -15,7 +17,7 @@ BUILDER = "serve_app.app:build"
 
 
 class ConfigFileError(UserError):
-    """A config file that cannot be served."""
+    """A config file, or an environment, that cannot be served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,12 @@ class ConfigFile:
 
 
 def read_config_file(path: Path) -> ConfigFile:
-    """Read a Serve config file.
+    """What a Serve config file says for `rayrank serve`.
 
     Of what Serve itself knows in it, only the address counts here; `serve deploy` reads the rest. Raises
     ConfigFileError, which names file and setting.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigFileError(f"{path}: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigFileError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(path)
     try:
         (application,) = content["applications"]
         builder, arguments = application["import_path"], application.get("args") or {}
@@ -48,21 +45,40 @@ def read_config_file(path: Path) -> ConfigFile:
         raise ConfigFileError(f"{path}: not a Serve config file with one application") from None
     if builder != BUILDER:
         raise ConfigFileError(f"{path}: import_path is {builder}; only {BUILDER} is served here")
-    if not isinstance(arguments, dict):
+    if not isinstance(arguments, dict) or not all(isinstance(name, str) for name in arguments):
         raise ConfigFileError(f"{path}: args must be a mapping of settings")
     return ConfigFile(checked_settings(str(path), arguments), host, port)
 
 
-def checked_settings(source: str, arguments: dict[str, Any]) -> Settings:
+def read_yaml(path: Path) -> Any:
+    """A YAML file's content. Raises ConfigFileError when it cannot be read."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigFileError(f"{path}: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigFileError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def checked_settings(source: str, arguments: Mapping[str, Any]) -> Settings:
     """The settings of these arguments and, where they are silent, of the environment.
 
-    source: where the arguments come from. Raises ConfigFileError, which names it and the setting.
+    source: where the arguments come from. Raises ConfigFileError, which names it, or the environment, and the setting.
     """
     try:
         return Settings(**arguments)
-    except (ValidationError, SettingsError) as error:
-        if isinstance(error, SettingsError):
-            raise ConfigFileError(str(error)) from None
-        first = error.errors(include_url=False)[0]
-        setting = ".".join(map(str, first["loc"]))
-        raise ConfigFileError(f"{source}: {setting}: {first['msg']}; got {str(first['input'])[:100]}") from None
+    except SettingsError as error:
+        raise ConfigFileError(f"environment: {error}") from None
+    except ValidationError as error:
+        place = source if _says(arguments, error.errors()[0]["loc"]) else "environment"
+        raise ConfigFileError(f"{place}: {first_problem(error)}") from None
+
+
+def _says(arguments: object, place: Sequence[int | str]) -> bool:
+    """Whether a setting at this place, such as ("models", 0, "name"), is in the arguments."""
+    if not place:
+        return True
+    name, *rest = place
+    if isinstance(arguments, Mapping):
+        return name in arguments and _says(arguments[name], rest)
+    return True  # in a list, which no other source adds to

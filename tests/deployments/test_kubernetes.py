@@ -94,13 +94,14 @@ def test_every_replica_has_room_in_the_fewest_workers(service: dict[str, Any]) -
     (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
     settings = Settings(**application["args"])
     (model,) = settings.models
+    scaling = model.scaling
     gateways, gateway_pod = worker(service, "gateways")
     gpus, gpu_pod = worker(service, "gpus")
-    per_pod = gateway_pod["cpus"] // settings.gateway_cpus
-    assert per_pod * gateways["minReplicas"] >= settings.gateways
-    assert gpu_pod["cpus"] < settings.gateway_cpus, "gateways would take the scorers' cores"
-    per_pod = min(gpu_pod["gpus"] // model.gpus, gpu_pod["cpus"] // model.cpus)
-    assert per_pod * gpus["minReplicas"] >= model.replicas
+    per_pod = gateway_pod["cpus"] // settings.gateway.cpus
+    assert per_pod * gateways["minReplicas"] >= settings.gateway.replicas
+    assert gpu_pod["cpus"] < settings.gateway.cpus, "gateways would take the scorers' cores"
+    per_pod = min(gpu_pod["gpus"] // scaling.gpus, gpu_pod["cpus"] // scaling.cpus)
+    assert per_pod * gpus["minReplicas"] >= scaling.replicas
     for group in (gateways, gpus):
         assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
 

@@ -56,7 +56,7 @@ def test_deploys_wait_for_tests_and_image_and_for_each_other() -> None:
     assert set(deploy["needs"]) == {"test", "image"}
     assert deploy["environment"] == "production"
     assert deploy["concurrency"] == {"group": "deploy-production", "cancel-in-progress": "false"}
-    # Time for the config to fail and for the last good one to come back, at release.py's default of 600 s each.
+    # Time for the config to fail and for the last good one to come back, at the command's default of 600 s each.
     assert int(deploy["timeout-minutes"]) * 60 > 2 * 600
     assert "make test" in [step.get("run") for step in jobs["test"]["steps"]]
 
@@ -66,6 +66,6 @@ def test_what_the_workflow_releases_by_default_is_there() -> None:
     default = workflow["on"]["workflow_dispatch"]["inputs"]["config"]["default"]
     assert (ROOT / default).exists()
     (release,) = [step for step in workflow["jobs"]["deploy"]["steps"] if step.get("name") == "Release"]
-    assert "deployments/release.py" in release["run"]
+    assert release["run"].startswith(".venv/bin/rayrank release ")
     assert release["env"].keys() == {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_DASHBOARD_ADDRESS"}
     assert f"'{default}'" in workflow["jobs"]["deploy"]["env"]["CONFIG"]

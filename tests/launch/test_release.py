@@ -1,21 +1,22 @@
-"""deployments/release.py where a real cluster cannot be made to go: tests/integration/test_release.py has the rest."""
+"""A release where a real cluster cannot be made to go: tests/integration/test_release.py has the rest."""
 
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from deployments.release import Application, Cluster, ReleaseError
 
-from deployments import release
+from serve_app.cli.main import main
 from serve_app.domain.errors import UserError
+from serve_app.launch.dashboard import ApplicationState, DashboardError
+from serve_app.launch.release import Outcome, Status, release
+from serve_app.launch.rollout import Patience
+from serve_app.launch.serve_schema import releasable_config
 
 ROOT = Path(__file__).parents[2]
-OLD: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateways": 1}}]}
-NEW: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateways": 2}}]}
+OLD: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateway": {"replicas": 1}}}]}
+NEW: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateway": {"replicas": 2}}}]}
 
 APPLICATION: dict[str, Any] = {"applications": [{"import_path": "serve_app.app:build"}]}
 
@@ -39,7 +40,7 @@ def state(deployed: float, status: str, deployment: str = "HEALTHY", config: dic
     }
 
 
-class ScriptedCluster(Cluster):
+class ScriptedCluster:
     """Says one thing after the other, the last for ever; an exception is raised. puts: what it was given."""
 
     def __init__(self, states: Iterable[dict[str, Any] | Exception]) -> None:
@@ -56,37 +57,34 @@ class ScriptedCluster(Cluster):
         self.puts.append(config)
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release, "POLL_S", 0.001)
-    monkeypatch.setattr(release, "UNHEALTHY_S", 0.01)
-
-
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "last-good.yaml"
 
 
-def run(cluster: ScriptedCluster, file: Path) -> int:
-    return release.release(cluster, NEW, file, timeout_s=0.2)
+def run(cluster: ScriptedCluster, file: Path) -> Outcome:
+    return release(cluster, NEW, file, Patience(timeout_s=0.2, unhealthy_s=0.01, poll_s=0.001), tell=lambda _: None)
 
 
 def test_what_ran_before_is_not_taken_for_the_new_config(file: Path) -> None:
     stale = [state(1, "RUNNING")] * 5
     failed = [state(2, "DEPLOY_FAILED", "DEPLOY_FAILED")] * 2  # the second: before the way back
     cluster = ScriptedCluster([*stale, *failed, state(3, "RUNNING")])
-    assert run(cluster, file) == 1
+    assert run(cluster, file).status is Status.TAKEN_BACK
     assert [each["applications"] for each in cluster.puts] == [NEW["applications"], OLD["applications"]]
     assert cluster.puts[1]["proxy_location"] == "EveryNode"
 
 
 def test_an_application_with_a_deployment_still_updating_is_not_done(file: Path) -> None:
     cluster = ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), state(2, "RUNNING", "UPDATING")])
-    assert run(cluster, file) == 3  # neither config gets healthy
+    assert run(cluster, file).status is Status.NEEDS_A_LOOK  # neither config gets healthy
 
 
 def test_what_was_deployed_is_the_next_last_good(file: Path) -> None:
-    assert run(ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), state(2, "RUNNING")]), file) == 0
+    assert (
+        run(ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), state(2, "RUNNING")]), file).status
+        is Status.DEPLOYED
+    )
     assert yaml.safe_load(file.read_text()) == NEW
 
 
@@ -95,39 +93,41 @@ def test_an_unhealthy_cluster_goes_back_to_the_file(file: Path) -> None:
     broken = state(1, "UNHEALTHY", "UNHEALTHY", NEW)
     failed = [state(2, "DEPLOY_FAILED", "DEPLOY_FAILED")] * 2
     cluster = ScriptedCluster([broken, broken, *failed, state(3, "RUNNING")])
-    assert run(cluster, file) == 1
+    assert run(cluster, file).status is Status.TAKEN_BACK
     assert cluster.puts == [NEW, OLD]
     assert yaml.safe_load(file.read_text()) == OLD
 
 
-def test_without_a_good_config_nothing_is_put_back(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_good_config_nothing_is_put_back(file: Path) -> None:
     broken = state(1, "UNHEALTHY", "UNHEALTHY")
     cluster = ScriptedCluster([broken, broken, state(2, "DEPLOY_FAILED", "DEPLOY_FAILED")])
-    assert run(cluster, file) == 3
+    outcome = run(cluster, file)
+    assert outcome.status is Status.NEEDS_A_LOOK
     assert cluster.puts == [NEW]
-    assert "Gateway: ValueError: no such thing; no good config" in capsys.readouterr().err
+    assert outcome.reason == "Gateway: ValueError: no such thing; no good config is known to go back to"
 
 
 def test_a_short_illness_is_waited_out_and_a_long_one_is_not(file: Path) -> None:
     good, ill = [state(1, "RUNNING")] * 2, state(2, "UNHEALTHY", "UNHEALTHY")
-    assert run(ScriptedCluster([*good, ill, ill, ill, state(2, "RUNNING")]), file) == 0
+    assert run(ScriptedCluster([*good, ill, ill, ill, state(2, "RUNNING")]), file).status is Status.DEPLOYED
     cluster = ScriptedCluster([*good, ill])
-    assert run(cluster, file) == 3
+    assert run(cluster, file).status is Status.NEEDS_A_LOOK
     assert len(cluster.puts) == 2
 
 
 def test_a_dashboard_that_is_away_for_a_while_does_not_end_a_release(file: Path) -> None:
-    away: list[dict[str, Any] | Exception] = [ReleaseError("the dashboard: away")] * 3
+    away: list[dict[str, Any] | Exception] = [DashboardError("the dashboard: away")] * 3
     cluster = ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), *away, state(2, "RUNNING")])
-    assert run(cluster, file) == 0
+    assert run(cluster, file).status is Status.DEPLOYED
 
 
-def test_somebody_elses_config_is_left_alone(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_somebody_elses_config_is_left_alone(file: Path) -> None:
     theirs = state(3, "DEPLOYING", "UPDATING")
     cluster = ScriptedCluster([state(1, "RUNNING"), state(1, "RUNNING"), state(2, "DEPLOYING", "UPDATING"), theirs])
-    assert run(cluster, file) == 3
+    outcome = run(cluster, file)
+    assert outcome.status is Status.NEEDS_A_LOOK
     assert cluster.puts == [NEW]
-    assert "another config" in capsys.readouterr().err
+    assert outcome.reason == "another config was deployed to app meanwhile; it is left as it is"
 
 
 def test_an_interrupted_release_is_taken_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,25 +140,25 @@ def test_an_interrupted_release_is_taken_back(file: Path, monkeypatch: pytest.Mo
             raise interrupts.pop()
 
     monkeypatch.setattr(cluster, "put", interrupted_once)
-    assert run(cluster, file) == 1
+    assert run(cluster, file).status is Status.TAKEN_BACK
     assert [each["applications"] for each in cluster.puts] == [NEW["applications"], OLD["applications"]]
 
 
 def test_autoscaling_under_way_is_healthy() -> None:
     details = state(1, "RUNNING", "UPSCALING")
     details["deployments"]["Gateway"]["status_trigger"] = "AUTOSCALING"
-    assert Application.parse(details).healthy
+    assert ApplicationState.parse(details).healthy
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "deployments").glob("*.yaml")), ids=lambda path: path.name)
 def test_a_config_file_of_ours_can_be_released(path: Path) -> None:
-    assert release.checked_config(path)["applications"]
+    assert releasable_config(path)["applications"]
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"applications": [{"import_path": "serve_app.app:build", "args": {"gatways": 1}}]}, "gatways"),
+        ({"applications": [{"import_path": "serve_app.app:build", "args": {"gatway": {}}}]}, "gatway"),
         (APPLICATION | {"proxy_locations": "EveryNode"}, "proxy_locations"),
         ({"applications": [{"import_path": "serve_app.app:build", "route_prefixes": "/"}]}, "route_prefixes"),
         (APPLICATION | {"http_options": {"prot": 8000}}, "prot"),
@@ -175,20 +175,49 @@ def test_a_config_file_of_ours_can_be_released(path: Path) -> None:
 def test_an_invalid_config_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(change))
     with pytest.raises(UserError, match=said) as refused:
-        release.checked_config(tmp_path / "config.yaml")
+        releasable_config(tmp_path / "config.yaml")
     assert "\n" not in str(refused.value)
 
 
-def test_the_script_says_in_one_line_that_it_touched_nothing(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"applications": []}))
-    # Nothing listens at this address: the config is refused first.
-    options = ["config.yaml", "--last-good", "last-good.yaml", "--address", "http://127.0.0.1:9"]
-    done = subprocess.run(
-        [sys.executable, ROOT / "deployments" / "release.py", *options],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "release.py: config.yaml: not a Serve config file with one application; nothing was touched\n"
+@pytest.mark.parametrize("content", ["applications: []", "- 1", "[", ""])
+def test_a_way_back_that_is_no_config_stops_the_release_before_it_begins(file: Path, content: str) -> None:
+    file.write_text(content)
+    cluster = ScriptedCluster([state(1, "UNHEALTHY", "UNHEALTHY")])
+    with pytest.raises(UserError, match=r"last-good\.yaml: not "):
+        run(cluster, file)
+    assert cluster.puts == []
+
+
+def test_a_way_back_that_cannot_be_kept_stops_the_release_before_it_begins(tmp_path: Path) -> None:
+    cluster = ScriptedCluster([state(1, "RUNNING")])
+    with pytest.raises(UserError, match=r"cannot write .*last-good\.yaml: No such file or directory"):
+        run(cluster, tmp_path / "missing" / "last-good.yaml")
+    assert cluster.puts == []
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "127.0.0.1:9", "ray://127.0.0.1:9"])
+@pytest.mark.parametrize("content", ["applications: []", None])
+def test_the_command_says_in_one_line_that_it_touched_nothing(
+    tmp_path: Path,
+    content: str | None,
+    address: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = ROOT / "deployments" / "local.yaml"
+    if content:
+        config = tmp_path / "config.yaml"
+        config.write_text(content)
+    # Nothing listens at the address; an invalid config is refused before anybody asks there.
+    last_good = tmp_path / "last-good.yaml"
+    options = ["--last-good", str(last_good), "--address", address]
+    monkeypatch.setattr("sys.argv", ["rayrank", "release", str(config), *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    reason = f"{config}: not a Serve config file with one application" if content else "the dashboard: "
+    assert said.err.startswith(f"rayrank: {reason}")
+    assert said.err.endswith("; nothing was touched\n")
+    assert said.err.count("\n") == 1
+    assert not last_good.exists()

@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from serve_app.launch.ingress import haproxy_wrapper
+from serve_app.launch.haproxy import haproxy_wrapper
 
 
 def test_haproxys_own_ports_are_moved_to_loopback_and_it_tells_the_clients_address(tmp_path: Path) -> None:
