@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
@@ -20,12 +21,16 @@ def served_model(tiny_models: dict[tuple[str, str], TinyModel]) -> TinyModel:
 def server(served_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests, started as the README says: two replicas of the tiny model, one of the embedded one."""
     port = free_port()
-    models = [{"name": str(served_model.directory), "replicas": 2}, {"name": EMBEDDED_MODEL}]
+    small: dict[str, Any] = {"cpus": 0.1}
+    models = [
+        {"name": str(served_model.directory), "scaling": small | {"replicas": 2}, "engine": {"threads": 1}},
+        {"name": EMBEDDED_MODEL, "scaling": small, "engine": {"threads": 1}},
+    ]
     application = {
         "name": "rayrank",
         "route_prefix": "/",
         "import_path": "serve_app.app:build",
-        "args": {"models": [model | {"cpus": 0.1, "threads": 1} for model in models]},
+        "args": {"models": models},
     }
     config = tmp_path_factory.mktemp("server") / "serve.yaml"
     config.write_text(yaml.safe_dump({"applications": [application]}))

@@ -1,21 +1,21 @@
-"""A Ray cluster of one node with dashboard and token, as `serve deploy` and release.py find one."""
+"""A Ray cluster of one node with dashboard and token, as `serve deploy` and `rayrank release` find one."""
 
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
 
+from serve_app.launch.haproxy import free_ports
 from serve_app.launch.ingress import Ingress, environment
 from tests.integration.server import ROOT
 
@@ -81,13 +81,6 @@ def running_head(cpus: int) -> Iterator[Head]:
     finally:
         _end(process)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_ports(count: int) -> list[int]:
-    """All open at once, so that none comes twice."""
-    with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(server.getsockname()[1]) for server in servers]
 
 
 def _wait_for_answer(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from serve_app.settings import Settings
 from tests.integration.server import ROOT, Server
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -17,6 +19,13 @@ SNIPPETS = [
     pytest.param(language, code, id=f"{page.name}-{number}")
     for page in PAGES
     for number, (language, code) in enumerate(BLOCK.findall(page.read_text()))
+]
+MODELS = [
+    pytest.param(code, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, code in enumerate(
+        re.findall(r"^```yaml\n(models:\n.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    )
 ]
 
 
@@ -31,6 +40,11 @@ def test_a_snippet_runs(language: str, code: str, server: Server) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout
+
+
+@pytest.mark.parametrize("settings", MODELS)
+def test_settings_that_a_page_shows_are_accepted(settings: str) -> None:
+    assert Settings(**yaml.safe_load(settings)).models
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
