@@ -10,45 +10,47 @@ from typing import Protocol
 import zstandard
 from starlette.requests import ClientDisconnect, Request
 
+from serve_app.api.hang_up import HungUpError
 from serve_app.domain.errors import ServiceError, shown
 
 READ_AT_ONCE = 1 << 20  # bytes that are unpacked before the limit is looked at again
 
 
-class Reader(Protocol):
+class Unpacked(Protocol):
     """A packed body, read unpacked."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
-def _gzip(data: bytes) -> Reader:
+def _gzip(data: bytes) -> Unpacked:
     return gzip.GzipFile(fileobj=io.BytesIO(data))
 
 
-def _zstd(data: bytes) -> Reader:
+def _zstd(data: bytes) -> Unpacked:
     # A frame may announce any window: 8 MiB is what decoders must support (RFC 8878, section 3.1.1.1.2).
     return zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(data, read_across_frames=True)
 
 
-ENCODINGS: dict[str, Callable[[bytes], Reader]] = {"gzip": _gzip, "x-gzip": _gzip, "zstd": _zstd}
+ENCODINGS: dict[str, Callable[[bytes], Unpacked]] = {"gzip": _gzip, "x-gzip": _gzip, "zstd": _zstd}
 
 
-def _unpacked(reader: Reader, most: int) -> bytes:
+def _expand(packed: Unpacked, most: int) -> bytes:
     """What a body expands to, up to a read above `most`. Raises ValueError when it is not in its encoding."""
-    unpacked = bytearray()
+    expanded = bytearray()
     try:
-        while len(unpacked) <= most and (chunk := reader.read(READ_AT_ONCE)):
-            unpacked += chunk
+        while len(expanded) <= most and (chunk := packed.read(READ_AT_ONCE)):
+            expanded += chunk
     except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
         raise ValueError(str(error)) from None
-    return bytes(unpacked)
+    return bytes(expanded)
 
 
 async def read_json_body(request: Request, max_bytes: int) -> bytes:
     """The body of a request that says it is JSON, unpacked.
 
-    Raises ServiceError: unsupported_media_type, payload_too_large (before all of it is read or unpacked), invalid_request
-    when the connection closes half-way or the body is not in the encoding that it names.
+    Raises ServiceError: unsupported_media_type, payload_too_large (before all of it is read or unpacked),
+    invalid_request when the body is not in the encoding that it names. Raises HungUpError when the connection closes
+    half-way.
     """
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
@@ -66,7 +68,7 @@ async def read_json_body(request: Request, max_bytes: int) -> bytes:
     if opened := ENCODINGS.get(encoding):
         try:
             # A body of many small members takes long, and nobody else shall wait for it.
-            body = await asyncio.to_thread(_unpacked, opened(body), max_bytes)
+            body = await asyncio.to_thread(_expand, opened(body), max_bytes)
         except ValueError as error:
             raise ServiceError(
                 "invalid_request", f"the body is not valid {encoding}: {error}", fault="syntax"
@@ -89,7 +91,7 @@ async def _read(request: Request, max_bytes: int) -> bytes:
             if size > max_bytes:
                 raise _too_large("longer", max_bytes)
     except ClientDisconnect:
-        raise ServiceError("invalid_request", "the connection was closed before the whole body had come") from None
+        raise HungUpError from None
     return b"".join(chunks)
 
 

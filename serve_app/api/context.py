@@ -1,53 +1,62 @@
-"""What every answer carries, whatever the route: a request id, and an error body where something broke."""
+"""Around everything: a request id, the moment of arrival, an answer where something broke, and one log line."""
 
+import asyncio
 import logging
-import re
-import uuid
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.api.forms import error_form, render_error
+from serve_app.api import request_log
+from serve_app.api.door import refusal
+from serve_app.api.error_form import ErrorForm
+from serve_app.api.exchange import CLIENT_GONE, REQUEST_ID, Exchange, begin
 from serve_app.domain.errors import ServiceError
 
 log = logging.getLogger("rayrank.api")
 
-REQUEST_ID = "X-Request-Id"
-SANE_ID = re.compile(r"[\x21-\x7e]{1,128}")
-
 
 class RequestContext:
-    """ASGI middleware: `scope["state"]["request_id"]` is the client's own X-Request-Id when that is sane, else new.
+    """ASGI middleware: a request has its Exchange in `scope["state"]`, and its path no slash at the end.
 
-    What escapes the routes is logged with the id and answered 500 without its internals.
+    What escapes the routes is logged with the id and answered 500 without its internals. error_form: the form of errors
+    at a path, for what fails before an endpoint is known.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, error_form: Callable[[str], ErrorForm]) -> None:
+        self._app, self._error_form = app, error_form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-        started = False
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
-            await send(message)
-
+        exchange = begin(scope, Headers(scope=scope).get(REQUEST_ID, ""))
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        exchange.errors = self._error_form(scope["path"])
+        answer = _Answer(send, exchange)
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive, answer.send)
+        except asyncio.CancelledError:  # how Serve says that the client is gone
+            exchange.status = exchange.status or CLIENT_GONE
+            raise
         except Exception:
-            log.exception("request failed", extra={"request_id": request_id, "path": scope["path"]})
-            if started:
+            log.exception("request failed", extra={"request_id": exchange.request_id, "path": scope["path"]})
+            if exchange.status:
                 raise
-            error = ServiceError("internal", f"something broke here; the request id is {request_id}")
-            status, body, headers = render_error(error, request_id, error_form(scope["path"]))
-            await Response(body, status, headers)(scope, receive, send_with_id)
+            error = ServiceError("internal", f"something broke here; the request id is {exchange.request_id}")
+            await refusal(error, exchange)(scope, receive, answer.send)
+        finally:
+            request_log.write(exchange)
+
+
+class _Answer:
+    """Passes an answer on, with its request's id, and notes its status."""
+
+    def __init__(self, send: Send, exchange: Exchange) -> None:
+        self._send, self._exchange = send, exchange
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._exchange.status = message["status"]
+            MutableHeaders(scope=message)[REQUEST_ID] = self._exchange.request_id
+        await self._send(message)

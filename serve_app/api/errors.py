@@ -1,10 +1,14 @@
-"""One error type for everything a client can be told, and its body in the native (OpenAI's) form."""
+"""The HTTP status and type of each error code, and bodies in the native (OpenAI's) form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
-STATUS = {
+from pydantic import BaseModel
+
+from serve_app.api.error_form import ErrorForm
+from serve_app.domain.errors import Code, ServiceError
+
+STATUS: dict[Code, int] = {
     "invalid_request": 400,
     "missing_api_key": 401,
     "invalid_api_key": 401,
@@ -23,7 +27,7 @@ STATUS = {
     "model_cold": 503,
     "unavailable": 503,
 }
-TYPES = {
+TYPES: Mapping[int, str] = {
     401: "authentication_error",
     402: "insufficient_credit_error",
     403: "permission_error",
@@ -32,53 +36,37 @@ TYPES = {
     500: "server_error",
     503: "server_error",
 }
-SHOWN_CHARACTERS = 60
-
-Fault = Literal["syntax", "type", "empty", "size", "value"]
 
 
-@dataclass
-class APIError(Exception):
-    """An answer other than the one that was asked for.
+class ErrorDetail(BaseModel):
+    """What went wrong. param: the field at fault."""
 
-    code: a key of STATUS. param: the field at fault, as a client writes it (`documents[3]`). retry_after_s: when it
-    makes sense to try again. fault: what is wrong with an invalid request, for dialects that have a status for each.
-    """
-
-    code: str
     message: str
-    param: str | None = None
-    retry_after_s: float | None = None
-    headers: Mapping[str, str] | None = None
-    fault: Fault = "value"
-
-    @property
-    def status(self) -> int:
-        """HTTP status."""
-        return STATUS[self.code]
-
-    def body(self) -> dict[str, object]:
-        """The native error body."""
-        return {
-            "error": {
-                "message": self.message,
-                "type": TYPES.get(self.status, "invalid_request_error"),
-                "code": self.code,
-                "param": self.param,
-                "retry_after_s": self.retry_after_s,
-            },
-            "detail": self.message,  # where Jina's clients look
-        }
-
-    def all_headers(self) -> dict[str, str]:
-        """Headers that go with it; Retry-After in whole seconds, rounded up."""
-        headers = dict(self.headers or {})
-        if self.retry_after_s is not None:
-            headers["Retry-After"] = str(max(1, -int(-self.retry_after_s // 1)))
-        return headers
+    type: str
+    code: str
+    param: str | None
+    retry_after_s: float | None
 
 
-def shown(value: object) -> str:
-    """A client's value as an error message shows it: its beginning, on one line."""
-    text = ascii(value) if not isinstance(value, str) else ascii(value[: SHOWN_CHARACTERS + 1])
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+class ErrorBody(BaseModel):
+    """An error, as OpenAI's clients read it; detail is for Jina's."""
+
+    error: ErrorDetail
+    detail: str
+
+
+def native_error(error: ServiceError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other forms
+    """Status and body of an error; vLLM's and Voyage's clients read it, too."""
+    status = STATUS[error.code]
+    detail = {
+        "message": error.message,
+        "type": TYPES.get(status, "invalid_request_error"),
+        "code": error.code,
+        "param": error.param,
+        "retry_after_s": error.retry_after_s,
+    }
+    return status, {"error": detail, "detail": error.message}
+
+
+BLANK_QUERY = ServiceError("invalid_request", "query must not be empty or blank", "query")
+NATIVE = ErrorForm(ErrorBody, native_error, native_error(BLANK_QUERY, "")[1])

@@ -30,11 +30,13 @@ class RequestBody(BaseModel):
     """A body that a client sends; fields that are not known are kept apart.
 
     item_forms: what an item of a field with several forms must be, for messages: pydantic would name one form alone.
+    inner: fields of the objects in it, which messages name, too.
     """
 
     model_config = ConfigDict(strict=True, extra="allow")
 
     item_forms: ClassVar[Mapping[str, str]] = {}
+    inner: ClassVar[frozenset[str]] = frozenset()
 
 
 Body = TypeVar("Body", bound=RequestBody)
@@ -84,7 +86,7 @@ def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> S
         message = f"the body must be a JSON object; got {shown(first['input'])}"
         return ServiceError("invalid_request", message, fault="type")
     name = str(location[0])
-    param = name + "".join(f"[{part}]" for part in location if isinstance(part, int))
+    param = name + "".join(_within(model, part) for part in location[1:])
     if first["type"] == "missing":
         return ServiceError("invalid_request", f"{param} is missing", param, fault="type")
     if param != name and first["type"].endswith("_type") and (wanted := model.item_forms.get(name)):
@@ -92,6 +94,13 @@ def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> S
     else:
         message = f"{param}: {first['msg'][0].lower()}{first['msg'][1:]}; got {shown(first['input'])}"
     return ServiceError("invalid_request", message, param, fault="type")
+
+
+def _within(model: type[RequestBody], part: int | str) -> str:
+    """A step into a field, as a client writes it; nothing where it is pydantic's name of one of several forms."""
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if part in model.inner else ""
 
 
 def _first(errors: list[ErrorDetails]) -> ErrorDetails:

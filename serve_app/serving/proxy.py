@@ -5,21 +5,25 @@ Serve answers in plain text what never reaches the gateway (no gateway, a time-o
 """
 
 import logging
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.api.context import REQUEST_ID, SANE_ID
 from serve_app.api.errors import STATUS
-from serve_app.api.forms import error_form, render_error
+from serve_app.api.exchange import REQUEST_ID, SANE_ID
 from serve_app.api.headers import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
-from serve_app.domain.errors import ServiceError
+from serve_app.api.surface import error_form
+from serve_app.domain.errors import Code, ServiceError
 
 log = logging.getLogger("rayrank.proxy")
 
 # The code for a status that Serve may answer on its own.
-CODES = {status: code for code, status in reversed(STATUS.items())} | {503: "unavailable", 429: "overloaded"}
+CODES: Mapping[int, Code] = {status: code for code, status in reversed(STATUS.items())} | {
+    429: "overloaded",
+    503: "unavailable",
+}
 RESTART_S = 2.0
 
 
@@ -92,7 +96,7 @@ class _Answer:
             "the request was not served; nothing was charged",
             retry_after_s=RESTART_S if status in {429, 503} else None,
         )
-        status, body, headers = render_error(error, request_id or "", error_form(self._path))
+        status, body, headers = error_form(self._path).rendered(error, request_id or "")
         headers["content-length"] = str(len(body))
         if request_id:
             headers[REQUEST_ID] = request_id

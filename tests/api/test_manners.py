@@ -1,6 +1,5 @@
 import gzip
 import json
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -8,7 +7,8 @@ import pytest
 import zstandard
 
 from serve_app.api.routes import build_api
-from tests.api.conftest import LIMITS
+from serve_app.settings import HttpSettings, Settings
+from tests.api.conftest import SETTINGS
 from tests.api.word_overlap import MODEL, WordOverlap
 
 BODY: dict[str, Any] = {"model": MODEL, "query": "red", "documents": ["red fish", "blue"]}
@@ -37,8 +37,8 @@ async def test_a_body_that_grows_over_the_limit_is_refused_before_it_is_all_ther
     client: httpx.AsyncClient, encoding: str
 ) -> None:
     bomb = PACK[encoding](b" " * 200_000_000)
-    assert len(bomb) < LIMITS.max_body_bytes * 10
-    response = await post_packed(client, encoding, bomb[: LIMITS.max_body_bytes])
+    assert len(bomb) < SETTINGS.http.max_body_bytes * 10
+    response = await post_packed(client, encoding, bomb[: SETTINGS.http.max_body_bytes])
     assert response.status_code == 413
     assert "longer when unpacked" in response.json()["error"]["message"]
 
@@ -98,8 +98,8 @@ async def test_where_the_time_went_is_told(client: httpx.AsyncClient) -> None:
 async def test_web_pages_may_ask_only_where_the_settings_say_so(client: httpx.AsyncClient) -> None:
     origin = {"origin": "https://example.org"}
     assert "access-control-allow-origin" not in (await client.get("/v1/models", headers=origin)).headers
-    limits = replace(LIMITS, cors_origins=("https://example.org",))
-    transport = httpx.ASGITransport(build_api(WordOverlap(), limits))
+    settings = Settings(http=HttpSettings(cors_origins=("https://example.org",)))
+    transport = httpx.ASGITransport(build_api(WordOverlap(), settings))
     async with httpx.AsyncClient(transport=transport, base_url="http://rayrank") as open_to_pages:
         asked = origin | {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
         allowed = await open_to_pages.options("/v1/rerank", headers=asked)

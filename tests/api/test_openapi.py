@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ from schemathesis import Case
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from serve_app.api.routes import build_api
-from tests.api.conftest import LIMITS
+from serve_app.settings import Settings
 from tests.api.word_overlap import MODEL, WordOverlap
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 # RAYRANK_FUZZ=500 is the full run: more than 5,000 cases over all routes.
 CASES = int(os.environ.get("RAYRANK_FUZZ", "25"))
 
-app = build_api(WordOverlap(), replace(LIMITS, max_documents=10_000, max_body_bytes=10**7))
+app = build_api(WordOverlap(), Settings())
 SIDES = ("text_1", "queries", "data_1"), ("text_2", "documents", "items", "data_2")
 
 

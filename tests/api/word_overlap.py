@@ -4,21 +4,45 @@ Its tokens are words, and a text's vector is its numbers of the letters a, b and
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
-from serve_app.domain.answer import Embeddings, PairScores, RankedDocument, Ranking, Span, Stages, Token, Usage
-from serve_app.domain.model import ModelInfo, ModelStatus
-from serve_app.domain.request import EmbedRequest, RerankRequest, ScoreRequest
-from serve_app.domain.service import model_not_found
+from serve_app.domain.answer import (
+    Embeddings,
+    PairScores,
+    RankedDocument,
+    Ranking,
+    Span,
+    Stages,
+    Token,
+    TokenLists,
+    Usage,
+)
+from serve_app.domain.model import ModelFacts, ModelInfo, ModelState, ModelStatus, Pricing
+from serve_app.domain.request import Answer, EmbedRequest, ModelRequest, RerankRequest, ScoreRequest, TokenizeRequest
+from serve_app.domain.service import Job, model_not_found
 from serve_app.domain.terms import Terms
 
 MODEL = "org/word-overlap"
 NANO_DOLLARS_PER_DOCUMENT = 8_000
 STAGES = Stages(tokenize=0.001, queue=0.002, score=0.030, merge=0.0004)
+FACTS = ModelFacts(
+    id=MODEL,
+    aliases=("overlap",),
+    summary="Counts words.",
+    architecture="none",
+    head="embedding",
+    context_length=512,
+    languages=("en",),
+    license="Apache-2.0",
+    parameters=1,
+    pricing=Pricing(usd=Decimal("0.008"), tokens_usd=Decimal("0.02")),
+)
 
 
 def overlap(query: str, text: str) -> np.float32:
@@ -33,80 +57,96 @@ def usage(texts: Sequence[object]) -> Usage:
     return Usage(7 * count, count, NANO_DOLLARS_PER_DOCUMENT * count, characters=100)
 
 
+@singledispatch
+def answered(request: Any) -> Any:
+    raise NotImplementedError(type(request))
+
+
+@answered.register
+def ranked(request: RerankRequest) -> Ranking:
+    texts = [document.text for document in request.documents]
+    scores = [overlap(request.query, text) for text in texts]
+    best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: request.top_n]
+    spans = [Span(0, len(text)) if request.return_passages else None for text in texts]
+    return Ranking(MODEL, [RankedDocument(i, float(scores[i]), spans[i]) for i in best], usage(texts), STAGES)
+
+
+@answered.register
+def scored(request: ScoreRequest) -> PairScores:
+    scores = [float(overlap(*pair)) for pair in zip(request.queries, request.texts, strict=True)]
+    return PairScores(MODEL, scores, usage(request.texts), STAGES)
+
+
+@answered.register
+def embedded(request: EmbedRequest) -> Embeddings:
+    letters = [[list(text).count(letter) for letter in "abc"] for text in request.inputs]
+    return Embeddings(MODEL, np.array(letters, dtype=np.float32), usage(request.inputs), STAGES)
+
+
+@answered.register
+def tokenized(request: TokenizeRequest) -> TokenLists:
+    found = []
+    for text in request.texts:
+        words = [Token(len(word[0]), word[0], False, Span(*word.span())) for word in re.finditer(r"\S+", text)]
+        found.append([Token(0, "<s>", True, None), *words] if request.special else words)
+    return TokenLists(MODEL, found, usage(request.texts), STAGES)
+
+
 class WordOverlap:
-    """requests, terms: what was asked, and on which terms."""
+    """requests, terms: what was asked, and on which terms. events: what became of the jobs, in order.
+
+    error: raised where the work is done; capture_error: where it is charged. status, created: of its one model.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.terms: list[Terms] = []
+        self.events: list[str] = []
         self.status: ModelStatus = "ready"
+        self.precision: str | None = None
+        self.pooling: str | None = None
+        self.facts = FACTS
         self.error: Exception | None = None
+        self.capture_error: Exception | None = None
 
-    async def rank(self, request: RerankRequest, terms: Terms) -> Ranking:
-        self._take(request.model, request, terms)
-        texts = [document.text for document in request.documents]
-        scores = [overlap(request.query, text) for text in texts]
-        best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: request.top_n]
-        return Ranking(
-            model=MODEL,
-            results=[
-                RankedDocument(i, float(scores[i]), Span(0, len(texts[i])) if request.return_passages else None)
-                for i in best
-            ],
-            usage=usage(texts),
-            stages=STAGES,
-        )
-
-    async def score(self, request: ScoreRequest, terms: Terms) -> PairScores:
-        self._take(request.model, request, terms)
-        scores = [float(overlap(*pair)) for pair in zip(request.queries, request.texts, strict=True)]
-        return PairScores(MODEL, scores, usage(request.texts), STAGES)
-
-    async def embed(self, request: EmbedRequest, terms: Terms) -> Embeddings:
-        self._take(request.model, request, terms)
-        letters = [[list(text).count(letter) for letter in "abc"] for text in request.inputs]
-        return Embeddings(MODEL, np.array(letters, dtype=np.float32), usage(request.inputs), STAGES)
-
-    async def tokenize(self, name: str | None, texts: list[str], *, special: bool) -> list[list[Token]]:
-        assert name is None
-        found = []
-        for text in texts:
-            words = [Token(len(word[0]), word[0], False, Span(*word.span())) for word in re.finditer(r"\S+", text)]
-            found.append([Token(0, "<s>", True, None), *words] if special else words)
-        return found
-
-    def _take(self, model: str | None, request: object, terms: Terms) -> None:
-        if model is not None and self.find_model(model) is None:
-            raise model_not_found(model, self.models())
+    @asynccontextmanager
+    async def job(self, request: ModelRequest[Answer], terms: Terms) -> AsyncIterator[Job[Answer]]:
+        if request.model is not None and self.find_model(request.model) is None:
+            raise model_not_found(request.model, self.models())
         self.requests.append(request)
         self.terms.append(terms)
+        self.events.append("admitted")
+        try:
+            yield WordOverlapJob(self, request)
+        finally:
+            self.events.append("left")
+
+    async def work(self) -> None:
+        """What a job does before it has its answer."""
         if self.error is not None:
             raise self.error
 
     def models(self) -> list[ModelInfo]:
-        return [
-            ModelInfo(
-                id=MODEL,
-                aliases=["overlap"],
-                summary="Counts words.",
-                architecture="none",
-                task="rerank",
-                embeds=True,
-                context_length=512,
-                languages=["en"],
-                license="Apache-2.0",
-                parameters=1,
-                created=1_700_000_000,
-                price_usd=Decimal("0.008"),
-                tokens_price_usd=Decimal("0.02"),
-                documents_per_s=None,
-                status=self.status,
-                failure=None,
-                replicas=1,
-                evaluation=[],
-            )
-        ]
+        state = ModelState(self.status, 1_700_000_000, replicas=1, precision=self.precision, pooling=self.pooling)
+        return [ModelInfo(self.facts, state, context_length=512)]
 
     def find_model(self, name: str) -> ModelInfo | None:
         (info,) = self.models()
         return info if name.lower() in {MODEL, "overlap"} else None
+
+
+class WordOverlapJob:
+    """See Job."""
+
+    def __init__(self, service: WordOverlap, request: Any) -> None:
+        self._service, self._request = service, request
+
+    async def answer(self) -> Any:
+        await self._service.work()
+        self._service.events.append("answered")
+        return answered(self._request)
+
+    async def capture(self) -> None:
+        if self._service.capture_error is not None:
+            raise self._service.capture_error
+        self._service.events.append("captured")

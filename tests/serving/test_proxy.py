@@ -32,7 +32,13 @@ async def test_a_plain_text_error_becomes_an_envelope(status: int, code: str, re
 
 @pytest.mark.parametrize(
     ("path", "status", "fields"),
-    [("/v2/rerank", 503, {"id", "message"}), ("/rerank", 503, {"error", "error_type"}), ("/score", 408, {"error"})],
+    [
+        ("/v2/rerank", 503, {"id", "message"}),
+        ("/rerank", 503, {"error", "error_type"}),
+        ("/rerank/", 503, {"error", "error_type"}),
+        ("/score", 408, {"error"}),
+        ("/v1/ranking", 503, {"error", "detail"}),
+    ],
 )
 async def test_it_is_that_of_the_paths_own_clients(path: str, status: int, fields: set[str]) -> None:
     answer = await ask(PlainTextResponse("away", status), path=path)

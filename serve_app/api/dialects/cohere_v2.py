@@ -6,12 +6,18 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import to_json
 
-from serve_app.api.dialects.native import EXAMPLE, document, result_body, search_units
+from serve_app.api.dialects import examples
+from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
+from serve_app.api.dialects.results import cohere_meta, result_bodies
 from serve_app.api.dialects.truncation import TruncationBody
-from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, Count, Whole, require_count, require_query, validated
-from serve_app.domain.answer import Ranking
+from serve_app.api.endpoint import Asked, Post, Reply, Words
+from serve_app.api.error_form import ErrorForm
+from serve_app.api.errors import BLANK_QUERY, STATUS
+from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, Count, Whole, require_count, require_query
+from serve_app.domain.answer import Ranking, Usage
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.request import FieldNames, RerankRequest
+from serve_app.settings import HttpSettings
 
 TEXT_OBJECT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 
@@ -19,9 +25,9 @@ TEXT_OBJECT = {"type": "object", "required": ["text"], "properties": {"text": {"
 class RerankBody(TruncationBody):
     """What to rank. Documents are strings, YAML of structured ones as Cohere advises; objects with a `text` do, too."""
 
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE | {"top_n": 1}})
+    model_config = ConfigDict(json_schema_extra={"example": examples.RERANK | {"top_n": 1}})
 
-    item_forms: ClassVar[Mapping[str, str]] = {"documents": 'a string or an object with a "text"'}
+    item_forms: ClassVar[Mapping[str, str]] = ITEM_FORMS
 
     model: Annotated[str, Field(min_length=1, description="Id or alias of a served model.")]
     query: Annotated[
@@ -59,32 +65,47 @@ class ErrorBody(BaseModel):
     message: str
 
 
-def parse(body: bytes, max_documents: int) -> RerankRequest:
-    """The request in a body. Raises ServiceError invalid_request naming the field at fault."""
-    parsed = validated(RerankBody, body)
-    require_query(parsed.query, "query")
-    require_count(parsed.documents, FieldNames(), max_documents)
+def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
+    """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    require_query(body.query, "query")
+    require_count(body.documents, FieldNames(), http.max_documents)
     return RerankRequest(
-        model=parsed.model,
-        query=parsed.query,
-        documents=[document(i, given) for i, given in enumerate(parsed.documents)],
-        top_n=parsed.top_n,
-        return_documents=bool(parsed.return_documents),
-        reading=parsed.reading(parsed.max_chunks_per_doc or 1),
+        model=body.model,
+        query=body.query,
+        documents=documents_of(body.documents),
+        top_n=body.top_n,
+        return_documents=bool(body.return_documents),
+        reading=body.reading(body.max_chunks_per_doc or 1),
     )
 
 
-def render(ranking: Ranking, request: RerankRequest, request_id: str) -> bytes:
-    """The answer's body."""
-    meta = {
-        "api_version": {"version": "2"},
-        "billed_units": {"search_units": search_units(ranking.usage.documents)},
-        "tokens": {"input_tokens": ranking.usage.tokens},
-    }
-    results = [result_body(result, request) for result in ranking.results]
-    return to_json({"id": request_id, "results": results, "meta": meta}, inf_nan_mode="null")
+def render(ranking: Ranking, asked: Asked[RerankBody, RerankRequest]) -> Reply:
+    """The answer."""
+    results = result_bodies(ranking, asked.request)
+    answer = {"id": asked.request_id, "results": results, "meta": cohere_meta("2", ranking.usage)}
+    return Reply(to_json(answer, inf_nan_mode="null"))
 
 
 def error_body(error: ServiceError, request_id: str) -> tuple[int, dict[str, Any]]:
     """Status and body of an error."""
-    return error.status, {"id": request_id, "message": error.message}
+    return STATUS[error.code], {"id": request_id, "message": error.message}
+
+
+RERANK = Post(
+    name="rerank_cohere_v2",
+    paths=("/v2/rerank",),
+    scope="rerank",
+    body=RerankBody,
+    parse=parse,
+    answer=RerankAnswer,
+    render=render,
+    errors=ErrorForm(ErrorBody, error_body, error_body(BLANK_QUERY, examples.REQUEST_ID)[1]),
+    words=Words(
+        summary="Rank documents, as Cohere's ClientV2 asks for it",
+        example={
+            "id": examples.REQUEST_ID,
+            "results": examples.RANKED[:1],
+            "meta": cohere_meta("2", Usage(tokens=20, documents=2, nano_dollars=0)),
+        },
+    ),
+)

@@ -1,13 +1,16 @@
-"""`POST /v1/rerank`: gigarouter's form, which Jina's, Cohere v1's and vLLM's clients send and read, too."""
+"""`POST /v1/rerank`: gigarouter's form, and that of Jina's, Cohere v1's, vLLM's, llama.cpp's and DashScope's."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
+from serve_app.api.dialects import examples
+from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
+from serve_app.api.dialects.results import cohere_meta, result_bodies
 from serve_app.api.dialects.truncation import TruncationBody
+from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
 from serve_app.api.validation import (
     NOT_BLANK,
     NOT_EMPTY,
@@ -15,27 +18,21 @@ from serve_app.api.validation import (
     require_count,
     require_query,
     unknown_fields,
-    validated,
 )
-from serve_app.domain.answer import RankedDocument, Ranking
-from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.answer import Ranking, Usage
 from serve_app.domain.price import format_usd
-from serve_app.domain.request import Document, FieldNames, RerankRequest
+from serve_app.domain.request import FieldNames, RerankRequest
+from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
-DOCUMENTS_PER_SEARCH_UNIT = 100  # Cohere's unit of billing
-EXAMPLE: dict[str, JsonValue] = {
-    "model": "sentence-transformers/all-MiniLM-L6-v2",
-    "query": "capital of France",
-    "documents": ["Paris is the capital of France.", "Bananas are yellow."],
-}
+INSTRUCTIONS = ("instruct", "instruction")
 
 
 class RerankBody(TruncationBody):
     """What to rank. Fields that are not known are ignored and named in the answer's `warnings`."""
 
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+    model_config = ConfigDict(json_schema_extra={"example": examples.RERANK})
 
-    item_forms: ClassVar[Mapping[str, str]] = {"documents": 'a string or an object with a "text"'}
+    item_forms: ClassVar[Mapping[str, str]] = ITEM_FORMS
 
     model: Annotated[str, Field(min_length=1, description="Id or alias of a served model.")]
     query: Annotated[
@@ -59,6 +56,8 @@ class RerankBody(TruncationBody):
         Count | None,
         Field(description="Passages of a document that are scored, each billed; the best one counts. Default 1."),
     ] = None
+    instruct: Annotated[str | None, Field(description="DashScope's; no model here takes one.")] = None
+    instruction: Annotated[str | None, Field(description="Another name of instruct.")] = None
 
 
 class PassageBody(BaseModel):
@@ -99,98 +98,69 @@ class RerankAnswer(BaseModel):
     warnings: Annotated[list[str] | None, Field(description="What of the request was ignored.")] = None
 
 
-def parse(body: bytes, max_documents: int) -> RerankRequest:
-    """The request in a body.
-
-    Raises ServiceError invalid_request naming the field at fault.
-    """
-    return request_of(validated(RerankBody, body), max_documents)
-
-
-def request_of(parsed: RerankBody, max_documents: int) -> RerankRequest:
+def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
-    require_query(parsed.query, "query")
-    require_count(parsed.documents, FieldNames(), max_documents)
+    require_query(body.query, "query")
+    require_count(body.documents, FieldNames(), http.max_documents)
     return RerankRequest(
-        model=parsed.model,
-        query=parsed.query,
-        documents=[document(i, given, parsed.rank_fields) for i, given in enumerate(parsed.documents)],
-        top_n=parsed.top_n,
-        return_documents=bool(parsed.return_documents),
-        return_passages=bool(parsed.return_passages),
-        raw_scores=bool(parsed.raw_scores),
-        reading=parsed.reading(parsed.max_chunks_per_doc or 1),
-        warnings=unknown_fields(parsed),
+        model=body.model,
+        query=body.query,
+        documents=documents_of(body.documents, body.rank_fields),
+        top_n=body.top_n,
+        return_documents=bool(body.return_documents),
+        return_passages=bool(body.return_passages),
+        raw_scores=bool(body.raw_scores),
+        reading=body.reading(body.max_chunks_per_doc or 1),
+        warnings=[*unknown_fields(body), *_instructions(body)],
     )
 
 
-def render(ranking: Ranking, request: RerankRequest, request_id: str) -> bytes:
-    """The answer's body."""
+def _instructions(body: RerankBody) -> list[str]:
+    given = [name for name in INSTRUCTIONS if getattr(body, name) is not None]
+    return [f"the field '{name}' was ignored: the model takes no instruction" for name in given]
+
+
+def render(ranking: Ranking, asked: Asked[Any, RerankRequest]) -> Reply:
+    """The answer."""
     usage = ranking.usage
     answer: dict[str, Any] = {
-        "id": f"rerank-{request_id}",
+        "id": f"rerank-{asked.request_id}",
         "object": "rerank",
         "model": ranking.model,
-        "results": [result_body(result, request) for result in ranking.results],
+        "results": result_bodies(ranking, asked.request),
         "usage": {
             "prompt_tokens": usage.tokens,
             "total_tokens": usage.tokens,
             "billed_documents": usage.documents,
             "cost_usd": format_usd(usage.nano_dollars),
         },
-        "meta": {
-            "api_version": {"version": "1"},
-            "billed_units": {"search_units": search_units(usage.documents)},
-            "tokens": {"input_tokens": usage.tokens},
-        },
+        "meta": cohere_meta("1", usage),
     }
-    if request.warnings:
-        answer["warnings"] = request.warnings
+    if asked.request.warnings:
+        answer["warnings"] = asked.request.warnings
     # NaN is no JSON, but parsers let it through in a document's other fields.
-    return to_json(answer, inf_nan_mode="null")
+    return Reply(to_json(answer, inf_nan_mode="null"))
 
 
-def result_body(result: RankedDocument, request: RerankRequest) -> dict[str, Any]:
-    """One result as it is asked for."""
-    found: dict[str, Any] = {"index": result.index, "relevance_score": shortest(result.relevance_score)}
-    given = request.documents[result.index]
-    if request.return_documents:
-        found["document"] = given.source if given.source is not None else {"text": given.text}
-    if span := result.passage:
-        found["passage"] = {"start": span.start, "end": span.end, "text": given.text[span.start : span.end]}
-    return found
-
-
-def search_units(documents: int) -> int:
-    """Cohere's units of billing."""
-    return -(-documents // DOCUMENTS_PER_SEARCH_UNIT)
-
-
-def shortest(score: float) -> float:
-    """The number with the fewest digits that is the same float32."""
-    return float(str(np.float32(score)))
-
-
-def document(index: int, given: str | Mapping[str, Any], rank_fields: list[str] | None = None) -> Document:
-    """A document as clients send it: a string, or an object of which some fields are read.
-
-    Raises ServiceError naming the document.
-    """
-    if isinstance(given, str):
-        return Document(given)
-    param = f"documents[{index}]"
-    values = []
-    for field in rank_fields or ["text"]:
-        value = given.get(field)
-        if isinstance(value, str):
-            values.append(value)
-        elif value is not None or not rank_fields:
-            raise ServiceError("invalid_request", f"{param}.{field} must be a string; got {shown(value)}", param)
-    if not values:
-        raise ServiceError("invalid_request", f"{param} has none of the rank_fields {shown(rank_fields)}", param)
-    return Document("\n".join(values), given)
-
-
-def error_body(error: ServiceError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
-    """Status and body of an error: OpenAI's form, which vLLM's clients read, too."""
-    return error.status, error.body()
+RERANK = Post(
+    name="rerank",
+    paths=("/v1/rerank", "/v1/reranking", "/reranking", "/v1/reranks", "/reranks"),
+    scope="rerank",
+    body=RerankBody,
+    marks=Marks("Cohere and Jina", ("top_n",)),
+    parse=parse,
+    answer=RerankAnswer,
+    render=render,
+    words=Words(
+        summary="Rank documents by relevance to a query",
+        description="What Jina's, Cohere v1's and vLLM's clients send and read, too.",
+        example={
+            "id": f"rerank-{examples.REQUEST_ID}",
+            "object": "rerank",
+            "model": EMBEDDED_MODEL,
+            "results": examples.RANKED,
+            "usage": {"prompt_tokens": 20, "total_tokens": 20, "billed_documents": 2, "cost_usd": "0"},
+            "meta": cohere_meta("1", Usage(tokens=20, documents=2, nano_dollars=0)),
+        },
+    ),
+)

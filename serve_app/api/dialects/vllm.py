@@ -11,15 +11,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from serve_app.api.dialects import native
-from serve_app.api.dialects.native import shortest
+from serve_app.api.dialects import examples, native
 from serve_app.api.dialects.truncation import TruncationBody
-from serve_app.api.validation import NotNegative, require_count, require_query, validated
-from serve_app.domain.answer import PairScores
+from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
+from serve_app.api.error_form import ErrorForm
+from serve_app.api.errors import STATUS
+from serve_app.api.validation import NotNegative, require_count, require_query
+from serve_app.domain.answer import PairScores, Usage
 from serve_app.domain.errors import ServiceError
+from serve_app.domain.float32 import shortest_each
 from serve_app.domain.request import FieldNames, RerankRequest, ScoreRequest
+from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
-render_rerank = native.render
 # The names that its exceptions go by; other statuses have HTTP's own phrase.
 ERROR_TYPES = {
     400: "BadRequestError",
@@ -60,13 +63,7 @@ class ScoreBody(TruncationBody):
     """Two texts, one and many, or as many of each: pairs to score, in their order."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "model": "sentence-transformers/all-MiniLM-L6-v2",
-                "text_1": "capital of France",
-                "text_2": ["Paris is the capital of France.", "Bananas are yellow."],
-            }
-        }
+        json_schema_extra={"example": {"model": EMBEDDED_MODEL, "text_1": examples.QUERY, "text_2": examples.TEXTS}}
     )
 
     item_forms = dict.fromkeys((*FIRST, *SECOND), "a string or an array of strings")
@@ -111,79 +108,117 @@ class ScoreAnswer(BaseModel):
     usage: UsageBody
 
 
-def parse_rerank(body: bytes, max_documents: int) -> RerankRequest:
-    """The request in a body. Raises ServiceError invalid_request naming the field at fault."""
-    parsed = validated(RerankBody, body)
-    request = native.request_of(parsed, max_documents)
+def parse_rerank(body: RerankBody, http: HttpSettings) -> RerankRequest:
+    """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    request = native.parse(body, http)
     return replace(
         request,
-        top_n=parsed.top_n or None,
-        return_documents=parsed.return_documents is not False,
-        raw_scores=request.raw_scores or parsed.use_activation is False,
+        top_n=body.top_n or None,
+        return_documents=body.return_documents is not False,
+        raw_scores=request.raw_scores or body.use_activation is False,
     )
 
 
-def parse_score(body: bytes, max_documents: int) -> ScoreRequest:
-    """The request in a body. Raises ServiceError invalid_request naming the field at fault."""
-    parsed = validated(ScoreBody, body)
-    first, queries = _side(parsed, FIRST)
-    second, texts = _side(parsed, SECOND)
+def parse_score(body: ScoreBody, http: HttpSettings) -> ScoreRequest:
+    """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    first, queries = _side(body, FIRST)
+    second, texts = _side(body, SECOND)
     names = FieldNames(query=first, documents=second)
-    require_count(queries, FieldNames(documents=first), max_documents)
-    require_count(texts, names, max_documents)
+    require_count(queries, FieldNames(documents=first), http.max_documents)
+    require_count(texts, names, http.max_documents)
     if len(queries) not in {1, len(texts)}:
         message = (
             f"{first} has {len(queries):,} texts and {second} {len(texts):,}; give one and any, or as many of each"
         )
         raise ServiceError("invalid_request", message, first)
     for index, query in enumerate(queries):
-        require_query(query, first if isinstance(getattr(parsed, first), str) else f"{first}[{index}]")
+        require_query(query, first if isinstance(getattr(body, first), str) else f"{first}[{index}]")
     return ScoreRequest(
-        model=parsed.model,
+        model=body.model,
         queries=queries if len(queries) == len(texts) else queries * len(texts),
         texts=texts,
-        raw_scores=bool(parsed.raw_scores) or parsed.use_activation is False,
-        reading=parsed.reading(),
+        raw_scores=bool(body.raw_scores) or body.use_activation is False,
+        reading=body.reading(),
         names=names,
     )
 
 
-def _side(parsed: ScoreBody, names: tuple[str, ...]) -> tuple[str, list[str]]:
+def _side(body: ScoreBody, names: tuple[str, ...]) -> tuple[str, list[str]]:
     """The name that a side was given by, and its texts."""
-    given = [name for name in names if getattr(parsed, name) is not None]
+    given = [name for name in names if getattr(body, name) is not None]
     if not given:
         raise ServiceError("invalid_request", f"{names[0]} is missing", names[0], fault="type")
     if len(given) > 1:
         raise ServiceError("invalid_request", f"{given[0]} and {given[1]} say the same: give one", given[1])
-    texts: Texts = getattr(parsed, given[0])
+    texts: Texts = getattr(body, given[0])
     return given[0], [texts] if isinstance(texts, str) else texts
 
 
-def render_score(scores: PairScores, request_id: str) -> bytes:
-    """The answer's body."""
+def render_score(scores: PairScores, asked: Asked[ScoreBody, ScoreRequest]) -> Reply:
+    """The answer."""
+    return Reply(to_json(_scores(f"score-{asked.request_id}", int(time.time()), scores)))
+
+
+def _scores(answer_id: str, created: int, scores: PairScores) -> dict[str, Any]:
     tokens = scores.usage.tokens
-    return to_json(
-        {
-            "id": f"score-{request_id}",
-            "object": "list",
-            "created": int(time.time()),
-            "model": scores.model,
-            "data": [
-                {"index": index, "object": "score", "score": shortest(score)}
-                for index, score in enumerate(scores.scores)
-            ],
-            "usage": {
-                "prompt_tokens": tokens,
-                "total_tokens": tokens,
-                "completion_tokens": 0,
-                "prompt_tokens_details": None,
-            },
-        }
-    )
+    return {
+        "id": answer_id,
+        "object": "list",
+        "created": created,
+        "model": scores.model,
+        "data": [
+            {"index": index, "object": "score", "score": score}
+            for index, score in enumerate(shortest_each(scores.scores).tolist())
+        ],
+        "usage": {
+            "prompt_tokens": tokens,
+            "total_tokens": tokens,
+            "completion_tokens": 0,
+            "prompt_tokens_details": None,
+        },
+    }
 
 
 def error_body(error: ServiceError, request_id: str) -> tuple[int, dict[str, Any]]:  # noqa: ARG001 - as in other dialects
     """Status and body of an error."""
-    kind = ERROR_TYPES.get(error.status, HTTPStatus(error.status).phrase)
-    detail = {"message": error.message, "type": kind, "param": error.param, "code": error.status}
-    return error.status, {"error": detail}
+    status = STATUS[error.code]
+    kind = ERROR_TYPES.get(status, HTTPStatus(status).phrase)
+    return status, {"error": {"message": error.message, "type": kind, "param": error.param, "code": status}}
+
+
+BLANK_TEXT = ServiceError("invalid_request", "text_1 must not be empty or blank", "text_1")
+ERRORS = ErrorForm(ErrorBody, error_body, error_body(BLANK_TEXT, "")[1])
+SCORE = Post(
+    name="score",
+    paths=("/score", "/v1/score"),
+    scope="rerank",
+    body=ScoreBody,
+    parse=parse_score,
+    answer=ScoreAnswer,
+    render=render_score,
+    errors=ERRORS,
+    words=Words(
+        summary="Score pairs of texts, as vLLM does",
+        example=_scores(
+            f"score-{examples.REQUEST_ID}",
+            examples.CREATED,
+            PairScores(EMBEDDED_MODEL, list(examples.SCORES), Usage(tokens=20, documents=2, nano_dollars=0)),
+        ),
+    ),
+)
+RERANK = Post(
+    name="rerank_vllm",
+    paths=("/rerank",),
+    scope="rerank",
+    body=RerankBody,
+    marks=Marks("vLLM", ("documents",)),
+    parse=parse_rerank,
+    answer=native.RerankAnswer,
+    render=native.render,
+    errors=ERRORS,
+    words=Words(
+        summary="Rank documents, as vLLM does",
+        description="`texts` marks the one, `documents` the other; the answer and the errors follow.",
+        example=native.RERANK.words.example,
+    ),
+)

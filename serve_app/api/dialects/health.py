@@ -1,0 +1,49 @@
+"""`GET /health` and `GET /ready`, for load balancers."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from serve_app.api.endpoint import Get, Words
+from serve_app.domain.errors import ServiceError
+from serve_app.domain.service import RankingService
+from serve_app.settings import Settings
+
+
+class StatusBody(BaseModel):
+    """A word."""
+
+    status: str
+
+
+def health(service: RankingService, settings: Settings, path: Mapping[str, str]) -> bytes:  # noqa: ARG001 - a Get's
+    """That this process is alive; nobody else is asked."""
+    return b'{"status":"ok"}'
+
+
+def ready(service: RankingService, settings: Settings, path: Mapping[str, str]) -> bytes:  # noqa: ARG001 - a Get's
+    """That the default model would be served. Raises ServiceError unavailable."""
+    default = service.models()[0]
+    # A cold model is woken by its first request.
+    if default.state.status not in {"ready", "cold"}:
+        message = f"the model {default.facts.id} is {default.state.status}"
+        raise ServiceError("unavailable", message, retry_after_s=1)
+    return b'{"status":"ready"}'
+
+
+HEALTH = Get(
+    name="health",
+    paths=("/health",),
+    scope=None,
+    answer=StatusBody,
+    tell=health,
+    words=Words("Whether this process is alive", {"status": "ok"}, statuses=(503,)),
+)
+READY = Get(
+    name="ready",
+    paths=("/ready",),
+    scope=None,
+    answer=StatusBody,
+    tell=ready,
+    words=Words("Whether a request for the default model would be served", {"status": "ready"}, statuses=(503,)),
+)

@@ -1,0 +1,139 @@
+"""`GET /v1/models`, as OpenAI's clients read it, with what we know beside."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from serve_app.api.dialects import examples
+from serve_app.api.endpoint import Get, Words
+from serve_app.catalog.catalog import load_catalog
+from serve_app.catalog.location import resolve
+from serve_app.domain.model import ModelInfo, ModelState, ModelStatus, Pricing
+from serve_app.domain.service import RankingService, model_not_found
+from serve_app.settings import EMBEDDED_MODEL, Settings
+
+
+class Price(BaseModel):
+    """US dollars. usd: for 1,000 documents."""
+
+    unit: Literal["1k_documents"]
+    usd: str
+    usd_per_1m_tokens_embedded: str | None = None
+
+
+class ModelBody(BaseModel):
+    """A served model. replicas: how many run. failure: why it cannot be asked."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    aliases: list[str]
+    task: Literal["rerank"]
+    embeds: bool
+    summary: str
+    architecture: str
+    context_length: int
+    languages: list[str]
+    license: str
+    parameters: int
+    published: date | None = None
+    pricing: Price
+    throughput_documents_per_s: float | None
+    status: ModelStatus
+    failure: str | None
+    replicas: int
+    evaluation: list[dict[str, Any]]
+
+
+class ModelList(BaseModel):
+    """The served models, the default first."""
+
+    object: Literal["list"]
+    data: list[ModelBody]
+
+
+def model_body(info: ModelInfo) -> ModelBody:
+    """A served model as clients read it; what does not apply to it is not set."""
+    facts, state = info.facts, info.state
+    rate = state.documents_per_s
+    body = ModelBody(
+        id=facts.id,
+        object="model",
+        created=state.created,
+        owned_by=facts.id.partition("/")[0],
+        aliases=list(facts.aliases),
+        task="rerank",
+        embeds=facts.embeds,
+        summary=facts.summary,
+        architecture=facts.architecture,
+        context_length=info.context_length,
+        languages=list(facts.languages),
+        license=facts.license,
+        parameters=facts.parameters,
+        pricing=_price(facts.pricing, embeds=facts.embeds),
+        throughput_documents_per_s=None if rate is None else round(rate, 1),
+        status=state.status,
+        failure=state.failure,
+        replicas=state.replicas,
+        evaluation=[asdict(each) for each in facts.evaluation],
+    )
+    if facts.published:
+        body.published = facts.published
+    return body
+
+
+def _price(pricing: Pricing, *, embeds: bool) -> Price:
+    price = Price(unit=pricing.unit, usd=_digits(pricing.usd))
+    if embeds:
+        price.usd_per_1m_tokens_embedded = _digits(pricing.tokens_usd)
+    return price
+
+
+def _digits(usd: Decimal) -> str:
+    return f"{usd.normalize():f}"
+
+
+def _json(body: BaseModel) -> bytes:
+    return body.model_dump_json(exclude_unset=True).encode()
+
+
+def models(service: RankingService, settings: Settings, path: Mapping[str, str]) -> bytes:  # noqa: ARG001 - a Get's
+    """The list."""
+    return _json(ModelList(object="list", data=[model_body(info) for info in service.models()]))
+
+
+def model(service: RankingService, settings: Settings, path: Mapping[str, str]) -> bytes:  # noqa: ARG001 - a Get's
+    """One of them. Raises ServiceError model_not_found."""
+    if info := service.find_model(path["model"]):
+        return _json(model_body(info))
+    raise model_not_found(path["model"], service.models())
+
+
+CARD = resolve(EMBEDDED_MODEL, load_catalog())
+EXAMPLE_INFO = ModelInfo(
+    CARD, ModelState("ready", examples.CREATED, replicas=1, documents_per_s=128.4), CARD.context_length
+)
+EXAMPLE = model_body(EXAMPLE_INFO).model_dump(mode="json", exclude_unset=True)
+MODELS = Get(
+    name="models",
+    paths=("/v1/models",),
+    scope="models",
+    answer=ModelList,
+    tell=models,
+    cached=True,
+    words=Words("The served models", {"object": "list", "data": [EXAMPLE]}, statuses=(503,)),
+)
+MODEL = Get(
+    name="model",
+    paths=("/v1/models/{model:path}",),
+    scope="models",
+    answer=ModelBody,
+    tell=model,
+    cached=True,
+    words=Words("One served model", EXAMPLE, statuses=(404, 503)),
+)

@@ -1,0 +1,117 @@
+"""NVIDIA NIM's `POST /v1/ranking`, as its LangChain package and LiteLLM's `nvidia_nim/ranking/` send and read it."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
+
+from serve_app.api.dialects import examples
+from serve_app.api.dialects.results import shown_scores
+from serve_app.api.endpoint import Asked, Post, Reply, Words
+from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, Count, RequestBody, require_count, require_query
+from serve_app.domain.answer import Ranking
+from serve_app.domain.request import Document, FieldNames, Reading, RerankRequest
+from serve_app.settings import EMBEDDED_MODEL, HttpSettings
+
+NAMES = FieldNames(query="query.text", documents="passages")
+
+
+class QueryText(RequestBody):
+    """What the passages are ranked by."""
+
+    text: Annotated[str, Field(description="Not blank.", json_schema_extra=NOT_BLANK)]
+
+
+class PassageText(RequestBody):
+    """One passage. An image beside it is not looked at."""
+
+    text: str
+
+
+class RankingBody(RequestBody):
+    """What to rank."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "model": EMBEDDED_MODEL,
+                "query": {"text": examples.QUERY},
+                "passages": [{"text": text} for text in examples.TEXTS],
+                "truncate": "END",
+            }
+        }
+    )
+
+    inner: ClassVar[frozenset[str]] = frozenset({"text"})
+
+    model: Annotated[str | None, Field(description="Id or alias; the server's default when left out.")] = None
+    query: QueryText
+    passages: Annotated[list[PassageText], Field(json_schema_extra=NOT_EMPTY)]
+    truncate: Annotated[
+        Literal["END", "NONE"] | None, Field(description="END: cut long texts (default); NONE: refuse them.")
+    ] = None
+    top_k: Annotated[Count | None, Field(description="Not NIM's; LiteLLM sends it. All when left out.")] = None
+
+
+class RankedPassage(BaseModel):
+    """One passage's place. logit: the model's own score."""
+
+    index: int
+    logit: float
+
+
+class RankingUsage(BaseModel):
+    """Tokens that the model read."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class RankingAnswer(BaseModel):
+    """Passages by relevance, best first; ties by index."""
+
+    rankings: list[RankedPassage]
+    usage: RankingUsage
+
+
+def parse(body: RankingBody, http: HttpSettings) -> RerankRequest:
+    """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    require_query(body.query.text, NAMES.query)
+    require_count(body.passages, NAMES, http.max_documents)
+    return RerankRequest(
+        model=body.model,
+        query=body.query.text,
+        documents=[Document(passage.text) for passage in body.passages],
+        top_n=body.top_k,
+        raw_scores=True,
+        reading=Reading(truncate=body.truncate != "NONE"),
+        names=NAMES,
+    )
+
+
+def render(ranking: Ranking, asked: Asked[RankingBody, RerankRequest]) -> Reply:  # noqa: ARG001 - as in other dialects
+    """The answer."""
+    rankings = [
+        {"index": result.index, "logit": score}
+        for result, score in zip(ranking.results, shown_scores(ranking), strict=True)
+    ]
+    tokens = ranking.usage.tokens
+    return Reply(to_json({"rankings": rankings, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}))
+
+
+RANKING = Post(
+    name="ranking",
+    paths=("/v1/ranking",),
+    scope="rerank",
+    body=RankingBody,
+    parse=parse,
+    answer=RankingAnswer,
+    render=render,
+    words=Words(
+        summary="Rank passages, as NVIDIA NIM does",
+        example={
+            "rankings": [{"index": 0, "logit": 0.8851010}, {"index": 1, "logit": -0.0584304}],
+            "usage": {"prompt_tokens": 20, "total_tokens": 20},
+        },
+    ),
+)

@@ -1,0 +1,67 @@
+"""Text Embeddings Inference's `POST /embed`."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic_core import to_json
+
+from serve_app.api.dialects import examples
+from serve_app.api.dialects.inputs import ITEM_FORM, Inputs, checked_inputs
+from serve_app.api.dialects.tei.errors import ERRORS
+from serve_app.api.dialects.tei.fields import INPUTS, Direction, Truncate, cost_headers, side_of
+from serve_app.api.endpoint import Asked, Post, Reply, Words
+from serve_app.api.validation import Count, RequestBody
+from serve_app.domain.answer import Embeddings
+from serve_app.domain.float32 import shortest_each
+from serve_app.domain.request import EmbedRequest
+from serve_app.settings import HttpSettings
+
+
+class EmbedBody(RequestBody):
+    """Texts to turn into vectors by the server's default model."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"inputs": examples.TEXTS[0]}})
+
+    item_forms: ClassVar[Mapping[str, str]] = {"inputs": ITEM_FORM}
+
+    inputs: Inputs
+    truncate: Truncate = None
+    truncation_direction: Direction = "right"
+    normalize: Annotated[Literal[True], Field(description="Vectors here always have length 1.")] = True
+    dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
+    prompt_name: Annotated[None, Field(description="No model here has prompts.")] = None
+
+
+def parse(body: EmbedBody, http: HttpSettings) -> EmbedRequest:
+    """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    return EmbedRequest(
+        model=None,
+        inputs=checked_inputs(body.inputs, INPUTS, http.max_documents),
+        dimensions=body.dimensions,
+        truncate=body.truncate is not False,
+        truncated_side=side_of(body.truncation_direction),
+        names=INPUTS,
+    )
+
+
+def render(embeddings: Embeddings, asked: Asked[EmbedBody, EmbedRequest]) -> Reply:
+    """The answer: an array of vectors."""
+    return Reply(to_json(shortest_each(embeddings.vectors).tolist()), cost_headers(embeddings, asked.elapsed_s))
+
+
+EMBED = Post(
+    name="embed",
+    paths=("/embed",),
+    scope="embeddings",
+    body=EmbedBody,
+    parse=parse,
+    answer=list[list[float]],
+    render=render,
+    errors=ERRORS,
+    words=Words(
+        summary="Turn texts into vectors by the default model, as Text Embeddings Inference does",
+        example=[examples.VECTOR],
+        statuses=(400, 408, 413, 415, 422, 424, 429, 503),
+    ),
+)

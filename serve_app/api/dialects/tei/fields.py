@@ -1,0 +1,36 @@
+"""Fields and headers that Text Embeddings Inference's endpoints have in common."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from serve_app.domain.answer import ModelAnswer
+from serve_app.domain.request import FieldNames, Side
+
+INPUTS = FieldNames(documents="inputs")
+Direction = Annotated[
+    Literal["left", "right", "Left", "Right"], Field(description="The side on which long texts are cut.")
+]
+Truncate = Annotated[bool | None, Field(description="Cut long texts (default); false: refuse them.")]
+
+
+def side_of(direction: Direction) -> Side:
+    """The side that a direction names."""
+    return "left" if direction.lower() == "left" else "right"
+
+
+def cost_headers(answer: ModelAnswer, total_s: float) -> dict[str, str]:
+    """What is told of a request's cost. total_s: seconds that it took; times are told in whole milliseconds."""
+    stages, usage = answer.stages, answer.usage
+    milliseconds = {
+        "x-compute-time": total_s,
+        "x-total-time": total_s,
+        "x-tokenization-time": stages.tokenize,
+        "x-queue-time": stages.queue,
+        "x-inference-time": stages.score,
+    }
+    return {
+        "x-compute-type": "rayrank",
+        "x-compute-characters": str(usage.characters),
+        "x-compute-tokens": str(usage.tokens),
+    } | {name: str(round(1_000 * seconds)) for name, seconds in milliseconds.items()}

@@ -1,0 +1,104 @@
+"""What an endpoint is: a record that its dialect declares and the door runs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from serve_app.api.error_form import ErrorForm
+from serve_app.api.errors import NATIVE
+from serve_app.api.validation import RequestBody, validated
+from serve_app.domain.service import RankingService
+from serve_app.settings import HttpSettings, Settings
+
+Scope = Literal["rerank", "embeddings", "models"]
+Body = TypeVar("Body", bound=RequestBody)
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the OpenAPI document says of an endpoint beside its models. statuses: of its errors. example: an answer."""
+
+    summary: str
+    example: Any
+    description: str = ""
+    statuses: tuple[int, ...] = (400, 404, 408, 413, 415, 429, 500, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Fields that only one service has, and its name, where bodies of several services come to one path."""
+
+    service: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Body, Request]):
+    """A request as it came and as it was understood. elapsed_s: seconds since it arrived."""
+
+    body: Body
+    request: Request
+    request_id: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer's body, which is JSON, and headers of its own."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """What all endpoints have.
+
+    name: the first path's operation in the OpenAPI document. scope: what a key must be good for; None where none is
+    needed. answer: the type of the answer's body.
+    """
+
+    method: ClassVar[str]
+
+    name: str
+    paths: tuple[str, ...]
+    scope: Scope | None
+    answer: Any
+    words: Words
+    errors: ErrorForm = NATIVE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post(Endpoint, Generic[Body, Request, Answer]):
+    """An endpoint that asks something of a model.
+
+    parse: what a body asks for; raises ServiceError naming the field at fault. render: the answer in this wire format.
+    marks: by which its bodies are told from those of another endpoint at the same path.
+    """
+
+    method = "POST"
+
+    body: type[Body]
+    parse: Callable[[Body, HttpSettings], Request]
+    render: Callable[[Answer, Asked[Body, Request]], Reply]
+    marks: Marks | None = None
+
+    def read(self, body: bytes, http: HttpSettings) -> tuple[Body, Request]:
+        """A body, checked, and what it asks for. Raises ServiceError invalid_request naming the field at fault."""
+        checked = validated(self.body, body)
+        return checked, self.parse(checked, http)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Get(Endpoint):
+    """An endpoint that tells something at once.
+
+    tell: the answer's body, given the path's parameters; raises ServiceError. cached: whether answers have a tag.
+    """
+
+    method = "GET"
+
+    tell: Callable[[RankingService, Settings, Mapping[str, str]], bytes]
+    cached: bool = False

@@ -1,0 +1,61 @@
+"""`GET /v1/models` and `/info`: facts of the card, state of the replicas."""
+
+from dataclasses import replace
+from datetime import date
+
+import httpx
+import pytest
+
+from serve_app.domain.model import Evaluation
+from tests.api.word_overlap import FACTS, MODEL, WordOverlap
+
+
+async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOverlap) -> None:
+    service.facts = replace(FACTS, published=date(2024, 6, 1), evaluation=(Evaluation("some set", 51.5, 60.25),))
+    assert (await client.get(f"/v1/models/{MODEL}")).json() == {
+        "id": MODEL,
+        "object": "model",
+        "created": 1_700_000_000,
+        "owned_by": "org",
+        "aliases": ["overlap"],
+        "task": "rerank",
+        "embeds": True,
+        "summary": "Counts words.",
+        "architecture": "none",
+        "context_length": 512,
+        "languages": ["en"],
+        "license": "Apache-2.0",
+        "parameters": 1,
+        "published": "2024-06-01",
+        "pricing": {"unit": "1k_documents", "usd": "0.008", "usd_per_1m_tokens_embedded": "0.02"},
+        "throughput_documents_per_s": None,
+        "status": "ready",
+        "failure": None,
+        "replicas": 1,
+        "evaluation": [{"dataset": "some set", "map": 51.5, "mrr": 60.25}],
+    }
+
+
+async def test_what_does_not_apply_is_left_out(client: httpx.AsyncClient, service: WordOverlap) -> None:
+    service.facts = replace(FACTS, head="classification")
+    (model,) = (await client.get("/v1/models")).json()["data"]
+    assert "published" not in model
+    assert (model["embeds"], model["pricing"]) == (False, {"unit": "1k_documents", "usd": "0.008"})
+
+
+@pytest.mark.parametrize(
+    ("precision", "pooling", "told"),
+    [(None, None, ("float32", "mean")), ("bfloat16", "cls", ("bfloat16", "cls")), ("int8", "mean", ("int8", "mean"))],
+)
+async def test_info_tells_precision_and_pooling_as_the_replicas_report_them(
+    client: httpx.AsyncClient, service: WordOverlap, precision: str | None, pooling: str | None, told: tuple[str, str]
+) -> None:
+    service.precision, service.pooling = precision, pooling
+    info = (await client.get("/info")).json()
+    assert (info["model_dtype"], info["model_type"]["embedding"]["pooling"]) == told
+
+
+async def test_info_tells_the_settings_limits(client: httpx.AsyncClient) -> None:
+    info = (await client.get("/info")).json()
+    limits = ("max_concurrent_requests", "max_batch_tokens", "tokenization_workers", "max_client_batch_size")
+    assert [info[name] for name in limits] == [512, 16_384, 1, 5]
