@@ -1,7 +1,6 @@
 """A model in this process, without Ray: the same path from text to ranking, with the scheduler at its end."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +9,11 @@ from dataclasses import dataclass
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
-from serve_app.domain.passages import InputFormat
 from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import shard_sequences
-from serve_app.engine.input_format import input_format
-from serve_app.engine.model import Model
-from serve_app.engine.tokenizer import Tokenizer
+from serve_app.engine.assembly import TextSide, load_device, load_text_side
+from serve_app.engine.cores import usable_cores
+from serve_app.scheduling.device import Device
 from serve_app.scheduling.rate import Rate, measured
 from serve_app.scheduling.scheduler import Scheduler
 from serve_app.scheduling.work import DeadlineError, StepError
@@ -67,25 +65,20 @@ class LoadedModel:
     """A model and the thread that computes it. worker: an executor of one; the model was loaded in it."""
 
     card: Card
-    tokenizer: Tokenizer
-    form: InputFormat
-    device: Model
+    text_side: TextSide
+    device: Device
     worker: ThreadPoolExecutor
     rate: Rate
-
-    def close(self) -> None:
-        """End the thread that computes."""
-        self.worker.shutdown(wait=False)
 
 
 def load(card: Card, engine: EngineSettings | None = None) -> LoadedModel:
     """A card's model, ready to compute in a thread of its own. Raises CatalogError or ModelError."""
     directory = locate(card.source)
-    tokenizer = Tokenizer.load(directory)
+    text_side = load_text_side(directory)
     worker = ThreadPoolExecutor(1, thread_name_prefix="device")
-    device = worker.submit(Model.load, directory, engine, card.source.sha256).result()
-    form = input_format(tokenizer, device.config)
-    return LoadedModel(card, tokenizer, form, device, worker, worker.submit(measured, device, form.max_tokens).result())
+    device = worker.submit(load_device, directory, engine or EngineSettings(), card.source.sha256).result()
+    rate = worker.submit(measured, device, text_side.form.max_tokens).result()
+    return LoadedModel(card, text_side, device, worker, rate)
 
 
 @asynccontextmanager
@@ -104,13 +97,11 @@ async def served_here(
     served = ServedModel(
         card=model.card,
         created=int(time.time()),
-        tokenizer=model.tokenizer,
-        form=model.form,
+        text_side=model.text_side,
         dispatcher=Dispatcher(OneReplica(scheduler, scored), sharding),
         availability=Availability(lambda: 1),
-        width=None if model.form.reads_pairs else model.device.width,
     )
-    reranker = Reranker([served], queue, sharding, tokenizer_threads=os.cpu_count() or 1)
+    reranker = Reranker([served], queue, sharding, tokenizer_threads=usable_cores())
     try:
         yield reranker
     finally:

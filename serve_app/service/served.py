@@ -7,6 +7,7 @@ from serve_app.catalog.card import Card
 from serve_app.domain.merge import Scores, sigmoid, unit_cosine
 from serve_app.domain.model import ModelInfo, ModelState
 from serve_app.domain.passages import InputFormat
+from serve_app.engine.assembly import TextSide
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.service.availability import Availability
 from serve_app.service.dispatch import Dispatcher
@@ -28,20 +29,28 @@ class BrokenModel:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model that can be asked.
-
-    created: see ModelState. width: numbers of a vector that it gives for a text; None for a cross-encoder. pooling: how
-    it makes that vector; None for a cross-encoder.
-    """
+    """A model that can be asked. created: see ModelState."""
 
     card: Card
     created: int
-    tokenizer: Tokenizer
-    form: InputFormat
+    text_side: TextSide
     dispatcher: Dispatcher
     availability: Availability
-    width: int | None = None
-    pooling: str | None = None
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What splits its texts into tokens."""
+        return self.text_side.tokenizer
+
+    @property
+    def form(self) -> InputFormat:
+        """How it wants its input."""
+        return self.text_side.form
+
+    @property
+    def width(self) -> int | None:
+        """Numbers of the vector that it gives for a text; None for a cross-encoder."""
+        return self.text_side.vector_width
 
     def relevance(self, scores: Scores) -> Scores:
         """The model's own scores as values from 0 to 1."""
@@ -57,7 +66,7 @@ class ServedModel:
             replicas=self.dispatcher.running,
             documents_per_s=sum(report.documents_per_s for report in reports) or None,
             precision=precisions[0][0] if precisions else None,
-            pooling=self.pooling,
+            pooling=self.text_side.pooling,
             failure=self.availability.failure,
         )
         return ModelInfo(self.card, state, self.form.max_tokens)

@@ -11,9 +11,7 @@ from serve_app.api.routes import build_api
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
 from serve_app.domain.errors import UserError
-from serve_app.engine.input_format import input_format
-from serve_app.engine.models.families import read_config
-from serve_app.engine.tokenizer import Tokenizer
+from serve_app.engine.assembly import load_text_side
 from serve_app.service.availability import Availability
 from serve_app.service.dispatch import Dispatcher
 from serve_app.service.reranker import Reranker
@@ -61,9 +59,7 @@ def _served(
     card: Card, scorer: DeploymentHandle[Scorer], settings: Settings, deployed: int, *, sleeps: bool
 ) -> ServedModel | BrokenModel:
     try:
-        directory = locate(card.source)
-        tokenizer, config = Tokenizer.load(directory), read_config(directory)
-        form = input_format(tokenizer, config)
+        text_side = load_text_side(locate(card.source))
     except UserError as error:
         # The other models are served all the same.
         log.error("model failed", extra={"model": card.id, "error": str(error)})  # noqa: TRY400
@@ -77,10 +73,7 @@ def _served(
     return ServedModel(
         card=card,
         created=deployed,
-        tokenizer=tokenizer,
-        form=form,
+        text_side=text_side,
         dispatcher=Dispatcher(replicas, settings.sharding),
         availability=availability,
-        width=None if form.reads_pairs else config.hidden,
-        pooling=None if form.reads_pairs else config.pooling,
     )

@@ -6,6 +6,7 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from ray import serve
 
@@ -13,16 +14,14 @@ from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
 from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import shard_sequences
-from serve_app.engine.models.families import read_config
-from serve_app.scheduling.device import Device
+from serve_app.engine.assembly import load_device
 from serve_app.scheduling.rate import measured
 from serve_app.scheduling.scheduler import OverloadedError, Scheduler
-from serve_app.scheduling.simulated import SimulatedModel
 from serve_app.scheduling.work import DeadlineError, StepError, Work
 from serve_app.service.dispatch import out_of_time
 from serve_app.service.replicas import ReplicaReport, ShardAnswer, ShardCall, ShardRefusal, ShardResults
 from serve_app.serving.throughput import Throughput
-from serve_app.settings import EngineSettings, ModelSettings, QueueSettings
+from serve_app.settings import ModelSettings, QueueSettings
 
 log = logging.getLogger("rayrank.scorer")
 
@@ -50,21 +49,20 @@ class Scorer:
     """A replica of one model."""
 
     def __init__(self, card: Card, model: ModelSettings, queue: QueueSettings) -> None:
-        # Replicas share a node's cores.
-        threads = model.engine.threads or max(1, len(os.sched_getaffinity(0)) // model.scaling.most_replicas)
-        engine = model.engine.model_copy(update={"threads": threads})
         worker = ThreadPoolExecutor(1, thread_name_prefix="device")
-        device = worker.submit(_load, card, engine).result()
+        directory, sharers = locate(card.source), model.scaling.most_replicas
+        load = partial(load_device, directory, model.engine, card.source.sha256, sharers=sharers)
+        device = worker.submit(load).result()
         self._loop = asyncio.get_event_loop()
         self._scheduler = Scheduler(
             device,
             worker,
             queue,
-            max_step_tokens=engine.max_step_tokens,
+            max_step_tokens=model.engine.max_step_tokens,
             rate=worker.submit(measured, device, card.context_length).result(),
             clock=self._loop.time,
         )
-        self._precision = "float32"
+        self._precision = device.precision
         self._throughput = Throughput(self._loop.time)
         self._counted_tokens, self._counted_at = 0, self._loop.time()
         log.info("model loaded", extra={"model": card.id, "device": device.device_name, "pid": os.getpid()})
@@ -137,16 +135,6 @@ class Scorer:
         }
 
     def record_routing_stats(self) -> dict[str, object]:
-        """What every gateway learns of this replica, as a ReplicaReport: rounded, because each change is sent to all."""
+        """What every gateway learns of this replica, a ReplicaReport; rounded, because each change is sent to all."""
         rate = self._scheduler.tokens_per_s
         return asdict(ReplicaReport(round(self._throughput.documents_per_s, 1), float(f"{rate:.2g}"), self._precision))
-
-
-def _load(card: Card, engine: EngineSettings) -> Device:
-    directory = locate(card.source)
-    if engine.simulated:
-        config = read_config(directory)
-        return SimulatedModel(engine.simulated, width=1 if config.head == "classification" else config.hidden)
-    from serve_app.engine.model import Model  # torch takes seconds and memory that a simulated device does not need
-
-    return Model.load(directory, engine, card.source.sha256)

@@ -17,6 +17,7 @@ from serve_app.domain.errors import ServiceError
 from serve_app.domain.model import Pricing
 from serve_app.domain.request import Document, RerankRequest, TokenizeRequest
 from serve_app.domain.terms import Terms
+from serve_app.engine.assembly import TextSide
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.service.admission import Admission, Demand
 from serve_app.service.availability import Availability
@@ -65,8 +66,7 @@ def served(replicas: Replicas | None = None, availability: Availability | None =
     return ServedModel(
         card=card,
         created=0,
-        tokenizer=Tokenizer.load(locate(card.source)),
-        form=input_format(64, reads_pairs=True),
+        text_side=TextSide(Tokenizer.load(locate(card.source)), input_format(64, reads_pairs=True), None, None),
         dispatcher=replicas.dispatcher(shard_tokens=100),
         availability=availability or Availability(lambda: 1),
     )
@@ -185,10 +185,14 @@ async def test_credit_is_captured_once_and_else_given_back() -> None:
         await credit.capture(USAGE)
     assert till.log == [("hold", 50), ("capture", 5)]
     till.log.clear()
-    with pytest.raises(LookupError):
+
+    async def fail() -> None:
         async with admission.job(model, Demand(10, 50), HOUR) as (_, credit):
             await credit.held()
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
     assert till.log == [("hold", 50), ("release", 0)]
 
 

@@ -218,8 +218,9 @@ async def test_what_is_answered_waits_no_more() -> None:
     dispatcher.backlog.add(mine.caller, mine)
     async with dispatcher.request(mine) as spread:
         spread.add(passages(3))
-        while len(replicas.sent) < 2:
-            await asyncio.sleep(0)
+        await replicas.busy.wait()
+        replicas.busy.clear()
+        await replicas.busy.wait()  # the second is sent when the first is answered
         assert mine.waiting_tokens == 15
     assert mine.waiting_tokens == 0
 
