@@ -9,12 +9,12 @@ from decimal import Decimal
 
 import pytest
 
+from serve_app.catalog.card import CheckedPricing
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
 from serve_app.domain.answer import Usage
 from serve_app.domain.caller import Caller
 from serve_app.domain.errors import ServiceError
-from serve_app.domain.model import Pricing
 from serve_app.domain.request import Document, RerankRequest, TokenizeRequest
 from serve_app.domain.terms import Terms
 from serve_app.engine.assembly import TextSide
@@ -225,7 +225,7 @@ async def test_nothing_is_scored_for_who_cannot_pay() -> None:
 async def test_the_hold_is_for_the_highest_price_and_the_capture_for_the_exact_one() -> None:
     model = served()
     till = Till()
-    model = replace(model, card=replace(model.card, pricing=Pricing(usd=Decimal("0.008"))))
+    model = replace(model, card=replace(model.card, pricing=CheckedPricing(usd=Decimal("0.008"))))
     ranking = await reranker(model, till).ask(rerank("fish", "fish", "bird"), HOUR)
     assert ranking.usage.nano_dollars == 3 * 8_000
     assert till.log == [("hold", 3 * 8_000), ("capture", 3 * 8_000)]
