@@ -1,7 +1,11 @@
 """Requests that must be refused with a clear error, as bytes: what a broken client can put on the wire."""
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
+
+EACH_KIND = 3  # that go over a real connection
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,20 @@ class BadRequest:
     param: str | None
     status: int = 400
     headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """Why it is refused: for its headers or its size, as no JSON object, or for a field of its body."""
+        if self.headers or self.status == 413:
+            return "headers"
+        return "field" if self.param else "body"
+
+
+def some_of_each_kind(requests: Iterable[BadRequest]) -> Iterator[BadRequest]:
+    """The first, the middle and the last of each kind."""
+    for _, group in groupby(sorted(requests, key=lambda each: each.kind), key=lambda each: each.kind):
+        kind = list(group)
+        yield from (kind[number * (len(kind) - 1) // (EACH_KIND - 1)] for number in range(EACH_KIND))
 
 
 def _changed(**fields: object) -> bytes:

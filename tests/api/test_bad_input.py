@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.conftest import SETTINGS
 from tests.api.word_overlap import MODEL, WordOverlap
+from tests.bad_requests import BadRequest, bad_requests
 
 JSON = {"content-type": "application/json"}
 GOOD: dict[str, Any] = {"model": MODEL, "query": "red fish", "documents": ["red fish", "blue fish"]}
@@ -105,6 +107,17 @@ async def test_a_wrong_body_is_refused_naming_the_field(
     error = error_of(response)
     assert (response.status_code, error["code"], error["param"]) == (400, "invalid_request", param)
     assert (param or "body") in error["message"]
+    assert len(error["message"]) < 300
+
+
+@pytest.mark.parametrize(
+    "bad", bad_requests(SETTINGS.http.max_documents, SETTINGS.http.max_body_bytes), ids=lambda bad: bad.name
+)
+async def test_what_a_broken_client_sends_is_refused(client: httpx.AsyncClient, bad: BadRequest) -> None:
+    body = bad.body.replace(b"MODEL", MODEL.encode())
+    response = await client.post("/v1/rerank", content=body, headers=JSON | bad.headers)
+    error = error_of(response)
+    assert (response.status_code, error["param"]) == (bad.status, bad.param)
     assert len(error["message"]) < 300
 
 

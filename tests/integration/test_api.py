@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from serve_app.settings import Settings
-from tests.bad_requests import BadRequest, bad_requests
+from tests.bad_requests import BadRequest, bad_requests, some_of_each_kind
 from tests.engine.reference import Reference
 from tests.engine.test_invariance import assert_same_scores
 from tests.engine.test_parity import random_texts
 from tests.integration.server import Server
 from tests.tiny_models import TinyModel
 
-LIMITS = Settings()
+HTTP = Settings().http
 JSON = {"content-type": "application/json"}
 
 
@@ -46,7 +46,9 @@ def test_served_scores_are_those_of_transformers(server: Server, served_model: T
     assert scores == sorted(scores, reverse=True)
 
 
-@pytest.mark.parametrize("bad", bad_requests(LIMITS.max_documents, LIMITS.max_body_bytes), ids=lambda bad: bad.name)
+@pytest.mark.parametrize(  # tests/api has all of them
+    "bad", some_of_each_kind(bad_requests(HTTP.max_documents, HTTP.max_body_bytes)), ids=lambda bad: bad.name
+)
 def test_a_bad_request_is_refused_with_the_field_at_fault(server: Server, model: str, bad: BadRequest) -> None:
     body = bad.body.replace(b"MODEL", model.encode())
     answer = httpx.post(f"{server.url}/v1/rerank", content=body, headers=JSON | bad.headers, timeout=60)

@@ -70,6 +70,8 @@ LITELLM = {
     "jina_ai": ("jina_ai", "", MODEL),
     "hosted_vllm": ("hosted_vllm", "", MODEL),
     "huggingface": ("huggingface", "", "any"),
+    "voyage": ("voyage", "", MODEL),
+    "nvidia_nim": ("nvidia_nim/ranking", "", MODEL),
 }
 
 
@@ -118,6 +120,48 @@ class TestLangChain:
         assert [each.page_content for each in found] == [TEXTS[1], TEXTS[2]]
         with pytest.raises(RuntimeError, match="query must not be empty"):
             compressor.compress_documents(self.documents, " ")
+
+    def test_nvidias(self, server: Server, served_model: TinyModel) -> None:
+        from langchain_nvidia_ai_endpoints import NVIDIARerank
+
+        compressor = NVIDIARerank(base_url=f"{server.url}/v1", api_key="any", model=MODEL, truncate="END", top_n=2)
+        found = compressor.compress_documents(self.documents, QUERY)
+        assert [each.page_content for each in found] == [TEXTS[1], TEXTS[2]]
+        assert found[0].metadata["relevance_score"] > found[1].metadata["relevance_score"]
+        assert [each.id for each in compressor.available_models] == [served_model.directory.name, MODEL]
+        with pytest.raises(Exception, match=r"\[400\].*\nquery.text must not be empty or blank"):  # it has no own
+            compressor.compress_documents(self.documents, " ")
+
+    async def test_nvidias_asynchronously(self, server: Server) -> None:
+        from langchain_nvidia_ai_endpoints import NVIDIARerank
+
+        compressor = NVIDIARerank(base_url=server.url, api_key="any", model=MODEL, top_n=1)
+        (found,) = await compressor.acompress_documents(self.documents, QUERY)
+        assert found.page_content == TEXTS[1]
+
+
+class TestVoyage:
+    def test_ranks_and_raises_its_own_errors(self, server: Server) -> None:
+        import voyageai
+
+        client = voyageai.Client(api_key="any", base_url=f"{server.url}/v1")
+        answer = client.rerank(**ASK, top_k=2)
+        assert indices(answer) == [1, 2]
+        assert [result.document for result in answer.results] == [TEXTS[1], TEXTS[2]]
+        assert answer.total_tokens > 10
+        assert indices(client.rerank(**ASK)) == [1, 2, 0]
+        with pytest.raises(voyageai.error.InvalidRequestError, match="query must not be empty"):
+            client.rerank(**(ASK | {"query": " "}))
+        with pytest.raises(voyageai.error.APIError, match="no/such"):
+            client.rerank(**(ASK | {"model": "no/such"}))
+        with pytest.raises(voyageai.error.InvalidRequestError, match=r"documents\[0\] has .* tokens"):
+            client.rerank(**(ASK | {"documents": ["word " * 1_000]}), truncation=False)
+
+    async def test_ranks_asynchronously(self, server: Server) -> None:
+        import voyageai
+
+        client = voyageai.AsyncClient(api_key="any", base_url=f"{server.url}/v1")
+        assert indices(await client.rerank(**ASK)) == [1, 2, 0]
 
 
 class TestLlamaIndex:
