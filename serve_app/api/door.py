@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from serve_app.api.body import read_json_body
-from serve_app.api.endpoint import Asked, Endpoint, Get, Post
+from serve_app.api.endpoint import Asked, Endpoint, Get, Lookup, Post
 from serve_app.api.exchange import CLIENT_GONE, Exchange, exchange_of
 from serve_app.api.hang_up import HungUpError, WhileConnected
 from serve_app.api.headers import read_terms
@@ -50,7 +50,7 @@ class Door:
             return NoAnswer()
 
     def _tell(self, endpoint: Get, request: Request) -> Response:
-        body = endpoint.tell(self._service, self._settings, request.path_params)
+        body = endpoint.tell(Lookup(self._service, self._settings, request.path_params))
         return unless_unchanged(request.headers, body) if endpoint.cached else _json(body, {})
 
     async def _work(self, sharing: Sequence[Post[Any, Any, Any]], request: Request, exchange: Exchange) -> Response:

@@ -91,14 +91,23 @@ class Post(Endpoint, Generic[Body, Request, Answer]):
         return checked, self.parse(checked, http)
 
 
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What an answer that needs no model is taken from. path: the path's parameters."""
+
+    service: RankingService
+    settings: Settings
+    path: Mapping[str, str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Get(Endpoint):
     """An endpoint that tells something at once.
 
-    tell: the answer's body, given the path's parameters; raises ServiceError. cached: whether answers have a tag.
+    tell: the answer's body; raises ServiceError. cached: whether answers have an entity tag.
     """
 
     method = "GET"
 
-    tell: Callable[[RankingService, Settings, Mapping[str, str]], bytes]
+    tell: Callable[[Lookup], bytes]
     cached: bool = False

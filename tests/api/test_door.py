@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -90,6 +92,28 @@ async def test_a_client_that_hangs_up_ends_the_work_and_hears_nothing(caplog: py
     assert service.events == ["admitted", "left"]
     assert conversation.sent == []
     assert [record.__dict__["status"] for record in caplog.records] == [499]
+
+
+async def test_a_client_that_hangs_up_while_it_waits_to_be_admitted_is_out_of_line() -> None:
+    waiting, out = asyncio.Event(), asyncio.Event()
+
+    class Full(WordOverlap):
+        @asynccontextmanager
+        async def job(self, request: Any, terms: Any) -> AsyncIterator[Any]:
+            waiting.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                out.set()
+            yield
+
+    conversation = converse(build_api(Full(), SETTINGS), RAW)
+    await waiting.wait()
+    conversation.hang_up()
+    async with asyncio.timeout(TIMELY_S):
+        await conversation.task
+    assert out.is_set()
+    assert conversation.sent == []
 
 
 async def test_a_client_that_hangs_up_in_its_body_hears_nothing() -> None:

@@ -1,13 +1,9 @@
 """`GET /health` and `GET /ready`, for load balancers."""
 
-from collections.abc import Mapping
-
 from pydantic import BaseModel
 
-from serve_app.api.endpoint import Get, Words
+from serve_app.api.endpoint import Get, Lookup, Words
 from serve_app.domain.errors import ServiceError
-from serve_app.domain.service import RankingService
-from serve_app.settings import Settings
 
 
 class StatusBody(BaseModel):
@@ -16,14 +12,14 @@ class StatusBody(BaseModel):
     status: str
 
 
-def health(service: RankingService, settings: Settings, path: Mapping[str, str]) -> bytes:  # noqa: ARG001 - a Get's
-    """That this process is alive; nobody else is asked."""
+def health(lookup: Lookup) -> bytes:  # noqa: ARG001 - nobody is asked
+    """That this process is alive."""
     return b'{"status":"ok"}'
 
 
-def ready(service: RankingService, settings: Settings, path: Mapping[str, str]) -> bytes:  # noqa: ARG001 - a Get's
+def ready(lookup: Lookup) -> bytes:
     """That the default model would be served. Raises ServiceError unavailable."""
-    default = service.models()[0]
+    default = lookup.service.models()[0]
     # A cold model is woken by its first request.
     if default.state.status not in {"ready", "cold"}:
         message = f"the model {default.facts.id} is {default.state.status}"

@@ -1,6 +1,5 @@
 """`GET /v1/models`, as OpenAI's clients read it, with what we know beside."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -9,12 +8,12 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from serve_app.api.dialects import examples
-from serve_app.api.endpoint import Get, Words
+from serve_app.api.endpoint import Get, Lookup, Words
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
 from serve_app.domain.model import ModelInfo, ModelState, ModelStatus, Pricing
-from serve_app.domain.service import RankingService, model_not_found
-from serve_app.settings import EMBEDDED_MODEL, Settings
+from serve_app.domain.service import model_not_found
+from serve_app.settings import EMBEDDED_MODEL
 
 
 class Price(BaseModel):
@@ -102,16 +101,16 @@ def _json(body: BaseModel) -> bytes:
     return body.model_dump_json(exclude_unset=True).encode()
 
 
-def models(service: RankingService, settings: Settings, path: Mapping[str, str]) -> bytes:  # noqa: ARG001 - a Get's
+def models(lookup: Lookup) -> bytes:
     """The list."""
-    return _json(ModelList(object="list", data=[model_body(info) for info in service.models()]))
+    return _json(ModelList(object="list", data=[model_body(info) for info in lookup.service.models()]))
 
 
-def model(service: RankingService, settings: Settings, path: Mapping[str, str]) -> bytes:  # noqa: ARG001 - a Get's
+def model(lookup: Lookup) -> bytes:
     """One of them. Raises ServiceError model_not_found."""
-    if info := service.find_model(path["model"]):
+    if info := lookup.service.find_model(lookup.path["model"]):
         return _json(model_body(info))
-    raise model_not_found(path["model"], service.models())
+    raise model_not_found(lookup.path["model"], lookup.service.models())
 
 
 CARD = resolve(EMBEDDED_MODEL, load_catalog())

@@ -1,6 +1,5 @@
 """Text Embeddings Inference's `GET /info`."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -8,9 +7,8 @@ from pydantic import BaseModel
 from serve_app import __version__
 from serve_app.api.dialects.models import EXAMPLE_INFO
 from serve_app.api.dialects.tei.errors import ERRORS
-from serve_app.api.endpoint import Get, Words
+from serve_app.api.endpoint import Get, Lookup, Words
 from serve_app.domain.model import ModelInfo
-from serve_app.domain.service import RankingService
 from serve_app.settings import Settings
 
 
@@ -61,9 +59,9 @@ def _kind(model: ModelInfo) -> dict[str, Any]:
     return {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}}
 
 
-def info(service: RankingService, settings: Settings, path: Mapping[str, str]) -> bytes:  # noqa: ARG001 - a Get's
+def info(lookup: Lookup) -> bytes:
     """The body."""
-    return info_body(service.models()[0], settings).model_dump_json().encode()
+    return info_body(lookup.service.models()[0], lookup.settings).model_dump_json().encode()
 
 
 INFO = Get(
