@@ -59,7 +59,7 @@ async def _rank(card: Card, engine: EngineSettings, request: RerankRequest) -> R
     from serve_app.service.in_process import load, served_here  # torch takes seconds to import
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=notices, transient=True) as progress:
+    with Progress(*columns, console=notices, transient=True, disable=not notices.is_terminal) as progress:
         task = progress.add_task(f"loading {card.id}", total=None)
         model = load(card, engine)
         distinct = len({document.text for document in request.documents})

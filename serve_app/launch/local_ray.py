@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 OBJECT_STORE_BYTES = 100 * 2**20  # messages are small and do not pass through it
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -24,8 +25,9 @@ def local_ray(folder: Path, cpus: int, stop: threading.Event) -> Iterator[None]:
     with ThreadPoolExecutor(1) as importer:
         application = importer.submit(import_module, "serve_app.app")
         import ray  # reads the environment when imported
+        from ray import serve  # sets its logger's level when imported
 
-        _keep_quiet()
+        _keep_quiet(ray)
         try:
             ray.init(
                 address="local",
@@ -43,24 +45,15 @@ def local_ray(folder: Path, cpus: int, stop: threading.Event) -> Iterator[None]:
             application.result()
             yield
         finally:
-            _end()
+            for number in STOPPING:
+                signal.signal(number, signal.SIG_IGN)
+            if ray.is_initialized():
+                serve.shutdown()  # type: ignore[no-untyped-call]
+            ray.shutdown()
 
 
-def _keep_quiet() -> None:
-    import ray
-
+def _keep_quiet(ray: ModuleType) -> None:
     # Notices of worker processes are for the logs; log_to_driver leaves some of them on the terminal.
     ray._private.worker.print_to_stdstream = lambda *_args, **_options: None
     for name in ("ray", "ray.serve"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def _end() -> None:
-    import ray
-    from ray import serve
-
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
-    if ray.is_initialized():
-        serve.shutdown()  # type: ignore[no-untyped-call]
-    ray.shutdown()

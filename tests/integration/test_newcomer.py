@@ -1,6 +1,7 @@
 """What a newcomer does: two commands and one curl line."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +22,10 @@ def test_make_run_prints_a_curl_line_that_works_and_stops_without_a_trace() -> N
     assert "Traceback" not in "".join(server.output)
 
 
-def rayrank(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(RAYRANK), *arguments], input="", capture_output=True, text=True, check=False)
+def rayrank(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | variables
+    command = [str(RAYRANK), *arguments]
+    return subprocess.run(command, input="", capture_output=True, text=True, check=False, env=environment)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +57,25 @@ def test_a_taken_port_is_said_before_anything_starts() -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_rank_gives_jsonl_in_a_pipe(tmp_path: Path) -> None:
-    file = tmp_path / "documents.jsonl"
+@pytest.fixture(scope="module")
+def ranked(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """`rayrank rank` in a pipe. On standard error: what the process imported, a line each."""
+    file = tmp_path_factory.mktemp("rank") / "documents.jsonl"
     lines = [{"text": "Bananas are yellow.", "id": "b"}, {"text": "Paris is the capital of France.", "id": "p"}]
     file.write_text("\n".join(map(json.dumps, lines)))
-    best, other = map(json.loads, rayrank("rank", "capital of France", str(file)).stdout.splitlines())
+    return rayrank("rank", "capital of France", str(file), PYTHONPROFILEIMPORTTIME="1")
+
+
+def test_rank_gives_jsonl_in_a_pipe(ranked: subprocess.CompletedProcess[str]) -> None:
+    best, other = map(json.loads, ranked.stdout.splitlines())
     assert (best["id"], other["id"]) == ("p", "b")
     assert best["relevance_score"] > other["relevance_score"]
+
+
+def test_rank_needs_neither_ray_nor_a_web_framework(ranked: subprocess.CompletedProcess[str]) -> None:
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in ranked.stderr.splitlines()}
+    assert {"serve_app", "torch"} <= imported
+    assert not imported & {"ray", "fastapi", "starlette", "uvicorn"}
 
 
 def test_models_lists_the_catalogue() -> None:
