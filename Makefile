@@ -7,7 +7,7 @@ BIN := .venv/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-engine bench-gpu bench-load bench-scaling load clean
+.PHONY: help install run test check bench bench-engine bench-gpu bench-load bench-overload bench-scaling load clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,23 +30,26 @@ check: .venv/installed-dev ## Format, lint, types, directions of imports
 	$(BIN)/lint-imports --no-logo
 
 bench: .venv/installed-dev ## Measure what serving costs over the engine, and a gateway over its tokenizer
-	$(BIN)/python loadtest/bench_edges.py
-	$(BIN)/python loadtest/bench_serving.py
+	$(BIN)/python -m loadtest.bench.serving.edges
+	$(BIN)/python -m loadtest.bench.serving.overhead
 
 bench-engine: .venv/installed-peers .venv-infinity/installed ## Measure the engine against its peers
-	$(BIN)/python loadtest/bench_engine.py --report docs/benchmarks
+	$(BIN)/python -m loadtest.bench.engine.against_peers --report docs/benchmarks
 
 bench-gpu: .venv/installed-dev ## Measure the engine on a CUDA device
-	$(BIN)/python loadtest/bench_gpu.py
+	$(BIN)/python -m loadtest.bench.engine.gpu
 
 bench-load: .venv/installed-dev ## Measure seconds and memory of loading a model
-	$(BIN)/python loadtest/bench_load.py
+	$(BIN)/python -m loadtest.bench.engine.loading
 
-bench-scaling: .venv/installed-dev ## Measure how the service scales and what it survives (20 minutes)
-	$(BIN)/python loadtest/bench_scaling.py --report docs/benchmarks/scaling.json --page docs/scaling.md
+bench-scaling: .venv/installed-dev ## Measure how the service scales and what it survives (25 minutes)
+	$(BIN)/python -m loadtest.bench.serving.scaling --report docs/benchmarks/scaling.json --page docs/scaling.md
+
+bench-overload: .venv/installed-dev ## Measure what becomes of requests when 1, 16 and 160 tenants ask too much (8 minutes)
+	$(BIN)/python -m loadtest.bench.serving.overload
 
 load: .venv/installed-dev ## Load a server of its own and compare with targets.toml: SCENARIO=
-	$(BIN)/python loadtest/run.py $(SCENARIO)
+	$(BIN)/python -m loadtest.load.run $(SCENARIO)
 
 clean: ## Remove the environment and all caches
 	rm -rf .venv .venv-infinity build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache loadtest/reports

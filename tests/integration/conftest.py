@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 import yaml
 
+from loadtest.server.address import free_port
+from loadtest.server.running import Server, running
 from serve_app.settings import EMBEDDED_MODEL
-from tests.integration.server import Server, free_port, running
 from tests.tiny_models import TinyModel
 
 
@@ -32,7 +33,9 @@ def server(served_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) ->
         "import_path": "serve_app.app:build",
         "args": {"models": models},
     }
-    config = tmp_path_factory.mktemp("server") / "serve.yaml"
+    folder = tmp_path_factory.mktemp("server")
+    config = folder / "serve.yaml"
     config.write_text(yaml.safe_dump({"applications": [application]}))
-    with running(["make", "run", f"CONFIG={config}", f"PORT={port}"], f"http://127.0.0.1:{port}") as server:
+    command = ["make", "run", f"CONFIG={config}", f"PORT={port}"]
+    with running(command, f"http://127.0.0.1:{port}", folder / "server.log") as server:
         yield server

@@ -3,21 +3,16 @@
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-import psutil
-
+from loadtest.server.running import answering, running
 from serve_app.launch.haproxy import free_ports
 from serve_app.launch.ingress import Ingress, environment
-from tests.integration.server import ROOT
 
 RAY = Path(sys.executable).with_name("ray")
 PORT_OPTIONS = (
@@ -49,57 +44,31 @@ def running_head(cpus: int) -> Iterator[Head]:
     client = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     ports = free_ports(len(PORT_OPTIONS))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    process = subprocess.Popen(
-        [
-            RAY,
-            "start",
-            "--head",
-            "--block",
-            "--node-ip-address=127.0.0.1",
-            "--include-dashboard=true",
-            "--dashboard-host=127.0.0.1",
-            f"--num-cpus={cpus}",
-            "--object-store-memory=100000000",
-            f"--temp-dir={folder / 'ray'}",
-            *(f"{option}={port}" for option, port in zip(PORT_OPTIONS, ports, strict=True)),
-        ],
-        cwd=ROOT,
-        # HAProxy must have time to learn that a gateway goes; Serve's default is 30 s.
-        env=inherited
-        | environment(Ingress.HAPROXY, folder)
-        | {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5"}
-        | client,
-        stdin=subprocess.DEVNULL,
-        stdout=(folder / "output").open("w"),
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    # HAProxy must have time to learn that a gateway goes; Serve's default is 30 s.
+    draining = {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5"}
+    command = [
+        str(RAY),
+        "start",
+        "--head",
+        "--block",
+        "--node-ip-address=127.0.0.1",
+        "--include-dashboard=true",
+        "--dashboard-host=127.0.0.1",
+        f"--num-cpus={cpus}",
+        "--object-store-memory=100000000",
+        f"--temp-dir={folder / 'ray'}",
+        *(f"{option}={port}" for option, port in zip(PORT_OPTIONS, ports, strict=True)),
+    ]
     dashboard = f"http://127.0.0.1:{ports[PORT_OPTIONS.index('--dashboard-port')]}"
     try:
-        _wait_for_answer(f"{dashboard}/api/version", process)
-        yield Head(dashboard, inherited | client)
+        with running(
+            command,
+            dashboard,
+            folder / "output",
+            ready=answering("/api/version"),
+            environment=inherited | environment(Ingress.HAPROXY, folder) | draining | client,
+            killed=True,  # nothing here is worth the half minute that a graceful end takes
+        ):
+            yield Head(dashboard, inherited | client)
     finally:
-        _end(process)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_for_answer(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert process.poll() is None, "Ray did not start"
-        with suppress(httpx.HTTPError):
-            httpx.get(url)
-            return
-        time.sleep(0.2)
-    raise AssertionError("the dashboard does not answer")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill it with all that it started: nothing here is worth the half minute that a graceful end takes."""
-    started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    process.kill()
-    process.wait()
-    for each in started:
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
-    _, left = psutil.wait_procs(started, timeout=10)
-    assert not left, f"left behind: {[each.pid for each in left]}"

@@ -10,12 +10,12 @@ import httpx
 import numpy as np
 import pytest
 
+from loadtest.server.running import Server
 from serve_app.settings import Settings
 from tests.bad_requests import BadRequest, bad_requests, some_of_each_kind
 from tests.engine.reference import Reference
 from tests.engine.test_invariance import assert_same_scores
 from tests.engine.test_parity import random_texts
-from tests.integration.server import Server
 from tests.tiny_models import TinyModel
 
 HTTP = Settings().http

@@ -23,8 +23,9 @@ from llama_index.postprocessor.cohere_rerank import CohereRerank
 from llama_index.postprocessor.jinaai_rerank import JinaRerank
 from llama_index.postprocessor.tei_rerank import TextEmbeddingInference
 
+from loadtest import ROOT
+from loadtest.server.running import Server
 from serve_app.settings import EMBEDDED_MODEL as MODEL
-from tests.integration.server import ROOT, Server
 from tests.tiny_models import TinyModel
 
 QUERY = "capital of France"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from loadtest import ROOT
+from loadtest.server.running import Server
 from serve_app.settings import Settings
-from tests.integration.server import ROOT, Server
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -5,7 +5,7 @@ import time
 
 import httpx
 
-from tests.integration.server import Server
+from loadtest.server.running import Server
 from tests.tiny_models import TinyModel
 
 CLIENTS = 4

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.server import RAYRANK, ROOT, free_port, running
+from loadtest import ROOT
+from loadtest.server.address import free_port
+from loadtest.server.running import RAYRANK, running
 
 
-def test_make_run_prints_a_curl_line_that_works_and_stops_without_a_trace() -> None:
+def test_make_run_prints_a_curl_line_that_works_and_stops_without_a_trace(tmp_path: Path) -> None:
     port = free_port()
     # The environment that runs this test stands in .venv already, so this is the second `make run`.
-    with running(["make", "run", f"PORT={port}"], f"http://127.0.0.1:{port}") as server:
+    with running(["make", "run", f"PORT={port}"], f"http://127.0.0.1:{port}", tmp_path / "server.log") as server:
         pasted = subprocess.run(["bash", "-c", server.curl], capture_output=True, text=True, check=True)
         best = json.loads(pasted.stdout)["results"][0]
         assert best["index"] == 0

@@ -4,18 +4,21 @@ import json
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import httpx
 
-from tests.integration.server import RAYRANK, free_port, running
+from loadtest.server.address import free_port
+from loadtest.server.running import RAYRANK, running
 
 MODEL = "simulated/all-MiniLM-L6-v2"
 
 
-def test_a_request_whose_gateway_dies_is_told_so() -> None:
+def test_a_request_whose_gateway_dies_is_told_so(tmp_path: Path) -> None:
     port = free_port()
     command = [str(RAYRANK), "serve", "--config", "deployments/simulated.yaml", "--replicas", "2"]
-    with running([*command, "--ingress", "proxy", "--port", str(port)], f"http://127.0.0.1:{port}") as server:
+    command += ["--ingress", "proxy", "--port", str(port)]
+    with running(command, f"http://127.0.0.1:{port}", tmp_path / "server.log") as server:
         assert "SIMULATED" in "".join(server.output)
         assert len(server.replicas("Scorer")) == 2
         pasted = subprocess.run(["bash", "-c", server.curl], capture_output=True, text=True, check=True)

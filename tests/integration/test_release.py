@@ -13,8 +13,9 @@ import httpx
 import pytest
 import yaml
 
+from loadtest import ROOT
+from loadtest.server.address import free_port
 from tests.integration.ray_head import Head, running_head
-from tests.integration.server import ROOT, free_port
 
 SCORER = "Scorer-simulated-all-MiniLM-L6-v2"
 REQUEST = {"model": "simulated/all-MiniLM-L6-v2", "query": "capital", "documents": ["Paris", "Bananas are yellow."]}

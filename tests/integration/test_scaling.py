@@ -10,10 +10,11 @@ import httpx
 import pytest
 import yaml
 
+from loadtest.server.address import free_port
+from loadtest.server.running import RAYRANK, Server, running
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
 from serve_app.settings import EMBEDDED_MODEL
-from tests.integration.server import RAYRANK, Server, free_port, running
 from tests.tiny_models import TinyModel
 
 ASK = {"query": "capital of France", "documents": ["Paris is the capital of France.", "Bananas are yellow."]}
@@ -42,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, served_model: TinyModel) ->
     config.write_text(yaml.safe_dump({"applications": [application]}))
     port = free_port()
     command = [str(RAYRANK), "serve", "--config", str(config), "--port", str(port)]
-    with running(command, f"http://127.0.0.1:{port}") as server:
+    with running(command, f"http://127.0.0.1:{port}", folder / "server.log") as server:
         yield server
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from agreement import mean_reciprocal_rank, rank_correlation, top, top_agreement, whole_corpus
-from workload import Corpus, Gloss, read_corpus
+
+from loadtest.bench.engine.agreement import mean_reciprocal_rank, rank_correlation, top, top_agreement, whole_corpus
+from loadtest.corpus.read import Corpus, Gloss, read_corpus
 
 EXACT = np.array([[0.9, 0.8, 0.7, 0.1], [0.1, 0.2, 0.3, 0.4]], dtype=np.float32)
 

@@ -1,8 +1,9 @@
 import json
 
 import pytest
-from answers import fault_in
-from workload import RerankBody
+
+from loadtest.corpus.workload import RerankBody
+from loadtest.load.answers import fault_in
 
 REQUEST: RerankBody = {"model": "m", "query": "q", "documents": ["a", "b", "c"], "top_n": 2}
 FEW: RerankBody = {**REQUEST, "top_n": 10}

@@ -1,4 +1,4 @@
-from bench_scaling import BEGIN, END, fill_in
+from loadtest.bench.serving.report import BEGIN, END, fill_in
 
 
 def test_the_pages_table_is_replaced_and_nothing_else() -> None:

@@ -1,10 +1,11 @@
 from dataclasses import replace
 
 import pytest
-from contenders import PRODUCTS, Contender
-from goals import GOALS, Outcome, outcomes
-from race import Timing
-from results import Result, paired_ratio, results, table
+
+from loadtest.bench.engine.contenders import PRODUCTS, Contender
+from loadtest.bench.engine.goals import GOALS, Outcome, outcomes
+from loadtest.bench.engine.race import Timing
+from loadtest.bench.engine.results import Result, paired_ratio, results, table
 
 REFERENCE = Timing(Contender("peer", "peer", exact_peer=True, default_batch=32), 1, [4.0, 8.0], 40.0, "answer")
 RIVAL = Timing(Contender("rival", "rival"), 2, [1.0, 3.0], None, "answer")

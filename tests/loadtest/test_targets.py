@@ -2,10 +2,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from measurement import Measurement, Tally, percentile
 from ray.serve.schema import ServeDeploySchema
-from targets import ScenarioError, Targets, compare, read_scenario
 
+from loadtest.load.measurement import Measurement, Tally, percentile
+from loadtest.load.run import TARGETS as TARGETS_FILE
+from loadtest.load.targets import ScenarioError, Targets, compare, read_scenario
 from serve_app.settings import Settings
 
 TARGETS = Targets(max_failures=0, p50_ms=100, p95_ms=200, p99_ms=300, refused_p95_ms=50, min_documents_per_s=50)
@@ -48,6 +49,17 @@ def test_each_target_is_missed_on_its_own() -> None:
     assert missed(replace(REACHED, documents_per_s=49.9)) == ["documents/s"]
 
 
+def test_users_are_compared_with_themselves_alone() -> None:
+    twice = Targets(p95_to_alone=2)
+    alone = replace(REACHED, p95_ms=100.0)
+    rows = {row.name: row for row in compare(REACHED, twice, alone)}
+    assert (rows["p95 ÷ p95 alone"].measured, rows["p95 ÷ p95 alone"].missed) == (2.0, False)
+    slow = {row.name: row for row in compare(REACHED, twice, replace(alone, p95_ms=99.0))}
+    assert slow["p95 ÷ p95 alone"].missed
+    unknown = {row.name: row for row in compare(REACHED, twice)}
+    assert unknown["p95 ÷ p95 alone"].missed
+
+
 def test_a_run_without_answers_does_not_pass() -> None:
     assert missed(Tally().measurement(seconds=60)) == [
         "p50 ms",
@@ -83,13 +95,14 @@ def test_percentiles_are_measured_values() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["steady", "burst", "giant", "tenants", "overload", "replica-death", "node-death", "rollout"]
+    "name",
+    ["steady", "burst", "giant", "impatient", "tenants", "overload", "replica-death", "node-death", "rollout"],
 )
 def test_the_shipped_scenarios_are_valid_and_can_be_deployed(name: str) -> None:
-    scenario = read_scenario(Path(__file__).parents[2] / "loadtest" / "targets.toml", name)
+    scenario = read_scenario(TARGETS_FILE, name)
     if scenario.deployment is not None:
         (application,) = ServeDeploySchema.model_validate(scenario.deployment.config()).applications
-        assert Settings(**application.args).models[0].simulated is not None
+        assert Settings(**application.args).models[0].engine.simulated is not None
 
 
 @pytest.mark.parametrize(
@@ -101,6 +114,7 @@ def test_the_shipped_scenarios_are_valid_and_can_be_deployed(name: str) -> None:
         (STEADY.replace("Reranker = 4", "Reranker = '4'"), "steady", "users.Reranker: .* integer; got '4'"),
         (STEADY.replace("duration_s = 60", "duration_s = 0"), "steady", "duration_s: .* greater than 0; got 0"),
         (STEADY.replace("targets.Reranker", "targets.Other"), "steady", "targets of users that it has not: Other"),
+        (STEADY + "alone_s.Other = 5", "steady", "alone_s of users that it has not: Other"),
     ],
 )
 def test_a_wrong_scenario_is_refused_by_name(tmp_path: Path, text: str, name: str, complaint: str) -> None:

@@ -2,7 +2,9 @@ from itertools import islice
 from statistics import median
 
 import pytest
-from workload import Corpus, RerankBody, draw_requests, read_corpus
+
+from loadtest.corpus.read import Corpus, read_corpus
+from loadtest.corpus.workload import RerankBody, draw_requests
 
 MODEL = "a-model"
 

@@ -1,0 +1,11 @@
+"""What the service does under load, and how fast it is. Not installed: imported from the repository's root.
+
+`load` sends scenarios of load and compares with targets, `bench` measures beside a reference, `server` starts what is
+loaded and ends it, `corpus` has the texts. `bench` imports from `load`, both from `server` and `corpus`; no other way.
+"""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# Where runs leave their files; ignored by git.
+REPORTS = Path(__file__).parent / "reports"

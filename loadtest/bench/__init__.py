@@ -1,0 +1,1 @@
+"""Benchmarks: each measures beside a reference, in turn with it."""

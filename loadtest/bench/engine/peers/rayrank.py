@@ -1,0 +1,91 @@
+"""The engine. It cuts its own steps; a batch size is not asked for."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loadtest.bench.engine.peers.work import THREADS, Ids, Request, Rows, Run, Start
+
+if TYPE_CHECKING:
+    from serve_app.settings import EngineSettings
+
+STEP_TOKENS = 2_048  # of a scorer on a CPU
+AMPLE_S = 600.0
+
+
+def sequences(directory: Path, *, precision: str) -> Start:
+    """The model alone, in steps as its scheduler cuts them."""
+    from serve_app.domain.sequences import Sequences
+    from serve_app.engine.model import Model
+
+    model = Model.load(directory, _options(precision))
+
+    def run(ids: Ids) -> Rows:
+        lengths = np.array([row.size for row in ids], dtype=np.int32)
+        order = np.argsort(-lengths, kind="stable")
+        work = Sequences(np.concatenate(ids).astype(np.int32), lengths, lengths)
+        ends, start = np.cumsum(lengths[order]), 0
+        rows = np.empty((len(ids), model.width), dtype=np.float32)
+        while start < order.size:
+            done = ends[start - 1] if start else 0
+            end = max(int(np.searchsorted(ends, done + STEP_TOKENS, side="right")), start + 1)
+            rows[order[start:end]] = model(work.take(order[start:end]))
+            start = end
+        return rows
+
+    return lambda _: run
+
+
+def texts(directory: Path, *, precision: str) -> Start:
+    """The same behind its tokenizer."""
+    from serve_app.engine.models.families import read_config
+    from serve_app.engine.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.load(directory)
+    run = sequences(directory, precision=precision)(None)
+    room = read_config(directory).max_tokens - tokenizer.opening.size - tokenizer.closing.size
+
+    def embed(work: list[str]) -> Rows:
+        ids = [np.concatenate([tokenizer.opening, text[:room], tokenizer.closing]) for text in tokenizer.encode(work)]
+        rows: Rows = run(ids)
+        return rows
+
+    return lambda _: embed
+
+
+def requests(directory: Path, *, precision: str) -> Start:
+    """The whole path of a request but HTTP and Ray: tokenizer, cut, shards, scheduler, merge."""
+    from serve_app.catalog.catalog import load_catalog
+    from serve_app.catalog.location import resolve
+    from serve_app.domain.request import Document, RerankRequest
+    from serve_app.domain.terms import Terms
+    from serve_app.service.in_process import load, served_here
+
+    loop = asyncio.new_event_loop()
+    card = resolve(str(directory), load_catalog())
+    # Until the process ends.
+    reranker = loop.run_until_complete(served_here(load(card, _options(precision))).__aenter__())
+
+    async def rank(request: Request) -> list[float]:
+        query, documents = request
+        asked = RerankRequest(card.id, query, [Document(text) for text in documents], raw_scores=True)
+        ranking = await reranker.ask(asked, Terms(timeout_s=AMPLE_S))
+        return [one.relevance_score for one in sorted(ranking.results, key=lambda one: one.index)]
+
+    async def rank_all(work: list[Request]) -> list[float]:
+        answers = await asyncio.gather(*(rank(request) for request in work))
+        return [score for scores in answers for score in scores]
+
+    def start(_: int | None) -> Run:
+        return lambda work: loop.run_until_complete(rank_all(work))
+
+    return start
+
+
+def _options(precision: str) -> "EngineSettings":
+    """A CPU's. Raises ValueError for a precision that the engine does not know."""
+    from serve_app.settings import EngineSettings
+
+    return EngineSettings.model_validate({"device": "cpu", "precision": precision, "threads": THREADS})

@@ -1,0 +1,1 @@
+"""Real texts, and rerank requests made of them."""

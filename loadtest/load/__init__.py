@@ -1,0 +1,1 @@
+"""Scenarios of load with targets: `python -m loadtest.load.run steady`."""

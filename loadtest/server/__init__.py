@@ -1,0 +1,1 @@
+"""Servers on this machine, for load tests and for the tests: started as users start them, and gone afterwards."""
