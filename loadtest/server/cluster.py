@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from serve_app.launch.config_file import read_config_file
-from serve_app.launch.ingress import ADDRESS_HEADER, default_ingress, environment
+from serve_app.launch.ingress import default_ingress, environment
 from serve_app.settings import Settings
 
 GATEWAYS_READY_S = 60
@@ -65,7 +65,7 @@ class Cluster:
         """Carry out an order."""
         match order:
             case "deploy":
-                self._deploy(read_settings(Path(argument)))
+                self._deploy(read_config_file(Path(argument)).settings)
             case "remove-node":
                 self._cluster.remove_node(self._workers.pop(), allow_graceful=False)
             case "add-node":
@@ -91,13 +91,6 @@ class Cluster:
 
     def _add_worker(self) -> Any:
         return self._cluster.add_node(num_cpus=self._worker_cpus, object_store_memory=STORE_BYTES)
-
-
-def read_settings(path: Path) -> Settings:
-    """The settings of a config file, with the header in which HAProxy writes the client's address."""
-    settings = read_config_file(path).settings
-    header = settings.http.client_address_header or ADDRESS_HEADER
-    return settings.model_copy(update={"http": settings.http.model_copy(update={"client_address_header": header})})
 
 
 def _wait_for_gateways(count: int) -> None:
@@ -126,7 +119,7 @@ def main() -> None:
     os.environ.update(environment(default_ingress(), folder))
     os.environ["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = DRAINING_S
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_urlsafe()
-    cluster = Cluster(read_settings(config), port, nodes)
+    cluster = Cluster(read_config_file(config).settings, port, nodes)
     _say("ready")
     with suppress(KeyboardInterrupt):
         for line in sys.stdin:
