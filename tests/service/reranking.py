@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from serve_app.catalog.card import Card, Source
+from serve_app.catalog.card import Card, CheckedPricing, Source
 from serve_app.domain.answer import Ranking
-from serve_app.domain.model import Pricing
 from serve_app.domain.request import Answer, Document, ModelRequest, RerankRequest
 from serve_app.domain.terms import Terms
 from serve_app.service.in_process import LoadedModel, load, served_here
@@ -28,7 +27,7 @@ def card_of(tiny: TinyModel) -> Card:
         context_length=128,
         parameters=1,
         source=Source(path=tiny.directory),
-        pricing=Pricing(usd=Decimal("0.008")),
+        pricing=CheckedPricing(usd=Decimal("0.008")),
     )
 
 
