@@ -55,8 +55,7 @@ class Edges:
         model = ServedModel(
             card=texts.card,
             created=0,
-            tokenizer=texts.tokenizer,
-            form=texts.form,
+            text_side=texts.text_side,
             dispatcher=Dispatcher(AtOnce(), settings.sharding),
             availability=Availability(lambda: REPLICAS),
         )

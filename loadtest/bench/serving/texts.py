@@ -8,10 +8,8 @@ from loadtest.corpus.read import read_corpus
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
-from serve_app.domain.passages import InputFormat, Passages, cut_passages, cut_query
-from serve_app.engine.input_format import input_format
-from serve_app.engine.models.families import read_config
-from serve_app.engine.tokenizer import Tokenizer
+from serve_app.domain.passages import Passages, cut_passages, cut_query
+from serve_app.engine.assembly import load_text_side
 from serve_app.settings import EMBEDDED_MODEL
 
 QUERY = "how are the works of a dishonest merchant discovered"
@@ -24,8 +22,8 @@ class ModelTexts:
     def __init__(self, name: str = EMBEDDED_MODEL) -> None:
         self.card: Card = resolve(name, load_catalog())
         self.directory: Path = locate(self.card.source)
-        self.tokenizer = Tokenizer.load(self.directory)
-        self.form: InputFormat = input_format(self.tokenizer, read_config(self.directory))
+        self.text_side = load_text_side(self.directory)
+        self.tokenizer, self.form = self.text_side.tokenizer, self.text_side.form
 
     def passages(self, documents: list[str]) -> Passages:
         """What the model reads for the query beside these documents."""
