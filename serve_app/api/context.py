@@ -7,7 +7,6 @@ from collections.abc import Callable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.api import request_log
 from serve_app.api.door import refusal
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.exchange import CLIENT_GONE, REQUEST_ID, Exchange, begin
@@ -46,7 +45,7 @@ class RequestContext:
             error = ServiceError("internal", f"something broke here; the request id is {exchange.request_id}")
             await refusal(error, exchange)(scope, receive, answer.send)
         finally:
-            request_log.write(exchange)
+            exchange.log()
 
 
 class _Answer:

@@ -1,6 +1,7 @@
 """One request and what became of it, from the first byte to the log line."""
 
 import asyncio
+import logging
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from starlette.types import Scope
 
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import NATIVE
+
+log = logging.getLogger("rayrank.requests")
 
 REQUEST_ID = "X-Request-Id"
 SANE_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -38,6 +41,29 @@ class Exchange:
     def elapsed_s(self) -> float:
         """Seconds since it arrived."""
         return asyncio.get_running_loop().time() - self.began
+
+    def log(self) -> None:
+        """Log that the request is over: one event with fields, at level INFO.
+
+        Fields: request_id, endpoint, status, code, seconds, tokens, documents, tenant.
+        """
+        if log.isEnabledFor(logging.INFO):
+            # Logger.info would look for its caller on the stack, which takes longer than all the rest.
+            fields = {
+                "name": log.name,
+                "levelno": logging.INFO,
+                "levelname": "INFO",
+                "msg": "request",
+                "request_id": self.request_id,
+                "endpoint": self.endpoint,
+                "status": self.status,
+                "code": self.code,
+                "seconds": round(self.elapsed_s, 6),
+                "tokens": self.tokens,
+                "documents": self.documents,
+                "tenant": self.tenant,
+            }
+            log.handle(logging.makeLogRecord(fields))
 
 
 def begin(scope: Scope, given_id: str) -> Exchange:

@@ -41,10 +41,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class FieldNames:
-    """What the client's wire format calls things, for error messages that name them."""
+    """What the client's wire format calls things, for error messages that name them.
+
+    to_truncate: the field and value that have long texts cut, as a client writes them.
+    """
 
     query: str = "query"
     documents: str = "documents"
+    to_truncate: str = '"truncate": true'
 
     def document(self, index: int) -> str:
         """One of the documents."""

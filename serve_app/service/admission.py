@@ -32,8 +32,9 @@ class Demand:
 class Credit:
     """A caller's credit for one request: held from the start on, and either captured or given back."""
 
-    def __init__(self, holding: asyncio.Task[Hold]) -> None:
-        self._holding = holding
+    def __init__(self, holding: asyncio.Task[Hold], limit: asyncio.Timeout) -> None:
+        """`limit`: the request's deadline, which a capture must not be cut in two by: charged, but not answered."""
+        self._holding, self._limit = holding, limit
         self._captured = False
 
     async def held(self) -> None:
@@ -41,7 +42,8 @@ class Credit:
         await asyncio.shield(self._holding)
 
     async def capture(self, usage: Usage) -> None:
-        """Charge what was used. Raises ServiceError."""
+        """Charge what was used, whatever the deadline. Raises ServiceError."""
+        self._limit.reschedule(None)
         hold = await asyncio.shield(self._holding)
         await hold.capture(usage)
         self._captured = True
@@ -81,7 +83,7 @@ class Admission:
                     if demand.tokens is not None:
                         await _woken(model, terms, limit)
                     with self._in_line(model.dispatcher, demand, terms, _when(limit)) as ticket:
-                        async with self._held(terms.caller, demand.nano_dollars) as credit:
+                        async with self._held(terms.caller, demand.nano_dollars, limit) as credit:
                             yield ticket, credit
             except TimeoutError:
                 raise out_of_time() from None
@@ -120,9 +122,9 @@ class Admission:
             backlog.discard(terms.caller, ticket)
 
     @asynccontextmanager
-    async def _held(self, caller: Caller, nano_dollars: int) -> AsyncIterator[Credit]:
+    async def _held(self, caller: Caller, nano_dollars: int, limit: asyncio.Timeout) -> AsyncIterator[Credit]:
         # Beside the tokenising: a database takes about as long as that.
-        credit = Credit(asyncio.create_task(self._authorise(caller, nano_dollars), name="authorise"))
+        credit = Credit(asyncio.create_task(self._authorise(caller, nano_dollars), name="authorise"), limit)
         try:
             yield credit
         finally:

@@ -47,7 +47,7 @@ def too_long(
         param = names.document(place_of.index(error.document))
     else:
         param = f"{names.query}[{queries.index(-1 - error.document)}]" if queries else names.query
-    advice = 'Set "truncate": true to cut it.'
+    advice = f"Set {names.to_truncate} to cut it."
     message = f"{param} has {error.tokens:,} tokens; the model reads at most {error.limit:,} of it. {advice}"
     return ServiceError("invalid_request", message, param, fault="size")
 

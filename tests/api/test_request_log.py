@@ -1,15 +1,11 @@
 """One line in the log for each request, whatever became of it."""
 
 import logging
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from serve_app.api import request_log
-from serve_app.api.exchange import Exchange
 from serve_app.domain.errors import ServiceError
 from tests.api.word_overlap import MODEL, WordOverlap
 
@@ -63,28 +59,3 @@ async def test_what_breaks_has_one_too(
     service.error = RuntimeError("broken")
     await client.post("/v1/rerank", json=BODY)
     assert told(log) == [("rerank", 500, "internal", 0, 0, "127.0.0.1")]
-
-
-@pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
-    """What a handler of the log's own is given."""
-    records: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
-    monkeypatch.setattr(request_log.log, "propagate", False)
-    request_log.log.addHandler(handler)
-    request_log.log.setLevel(logging.INFO)
-    yield records
-    request_log.log.removeHandler(handler)
-    request_log.log.setLevel(logging.NOTSET)
-
-
-async def test_it_costs_microseconds(kept: list[logging.LogRecord]) -> None:
-    exchange, rounds_s = Exchange("mine"), []
-    for _ in range(50):
-        began = time.thread_time()
-        for _ in range(20):
-            request_log.write(exchange)
-        rounds_s.append((time.thread_time() - began) / 20)
-    assert len(kept) == 1_000
-    assert min(rounds_s) < 50e-6

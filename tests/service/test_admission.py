@@ -37,7 +37,7 @@ class Till:
     """A meter that keeps what it was asked. broken: raised on authorising. seconds: that it takes."""
 
     def __init__(self, *, broken: Exception | None = None, seconds: float = 0.0) -> None:
-        self._broken, self._seconds = broken, seconds
+        self._broken, self._seconds, self.capture_s = broken, seconds, 0.0
         self.log: list[tuple[str, int]] = []
 
     async def authorise(self, caller: Caller, nano_dollars: int) -> "TillHold":
@@ -53,6 +53,7 @@ class TillHold:
         self._till = till
 
     async def capture(self, usage: Usage) -> None:
+        await asyncio.sleep(self._till.capture_s)
         self._till.log.append(("capture", usage.nano_dollars))
 
     async def release(self) -> None:
@@ -194,6 +195,14 @@ async def test_credit_is_captured_once_and_else_given_back() -> None:
     with pytest.raises(LookupError):
         await fail()
     assert till.log == [("hold", 50), ("release", 0)]
+
+
+async def test_a_deadline_does_not_cut_a_capture_in_two() -> None:
+    till = Till()
+    till.capture_s = 0.2
+    async with Admission(QueueSettings(), till).job(served(), Demand(10, 50), Terms(timeout_s=0.1)) as (_, credit):
+        await credit.capture(USAGE)
+    assert till.log == [("hold", 50), ("capture", 5)]
 
 
 async def test_a_caller_that_leaves_while_credit_is_asked_for_holds_nothing() -> None:

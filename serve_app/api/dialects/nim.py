@@ -13,7 +13,7 @@ from serve_app.domain.answer import Ranking
 from serve_app.domain.request import Document, FieldNames, Reading, RerankRequest
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
-NAMES = FieldNames(query="query.text", documents="passages")
+NAMES = FieldNames(query="query.text", documents="passages", to_truncate='"truncate": "END"')
 
 
 class QueryText(RequestBody):

@@ -13,6 +13,8 @@ from serve_app.domain.answer import Ranking
 from serve_app.domain.request import Document, FieldNames, Reading, RerankRequest
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
+NAMES = FieldNames(to_truncate='"truncation": true')
+
 
 class VoyageRerankBody(RequestBody):
     """What to rank, as Voyage's clients send it."""
@@ -55,7 +57,7 @@ class VoyageRerankAnswer(BaseModel):
 def parse(body: VoyageRerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
     require_query(body.query, "query")
-    require_count(body.documents, FieldNames(), http.max_documents)
+    require_count(body.documents, NAMES, http.max_documents)
     return RerankRequest(
         model=body.model,
         query=body.query,
@@ -63,6 +65,7 @@ def parse(body: VoyageRerankBody, http: HttpSettings) -> RerankRequest:
         top_n=body.top_k,
         return_documents=bool(body.return_documents),
         reading=Reading(truncate=body.truncation is not False),
+        names=NAMES,
     )
 
 
