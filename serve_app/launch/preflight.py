@@ -6,8 +6,7 @@ from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
 from serve_app.catalog.served import served_cards
 from serve_app.domain.errors import UserError
-from serve_app.engine.files import weight_files
-from serve_app.engine.models.families import read_config
+from serve_app.engine.assembly import check
 from serve_app.settings import Settings
 
 GIB = 2**30
@@ -23,9 +22,7 @@ def require_models(settings: Settings) -> list[Card]:
     failures = []
     for card in cards:
         try:
-            directory = locate(card.source)
-            read_config(directory)
-            weight_files(directory)
+            check(locate(card.source))
         except UserError as error:
             failures.append(error)
     if len(failures) == len(cards):

@@ -42,7 +42,7 @@ class Scored:
         owners = np.concatenate([part.documents for part in self.parts])
         winners = winning_passages(self.each, owners, self.scores)
         starts = np.concatenate([part.starts for part in self.parts])
-        sizes = np.fromiter((ids.size for part in self.parts for ids in part.token_ids), np.int64, count=owners.size)
+        sizes = np.concatenate([part.lengths - part.around for part in self.parts])
         return starts[winners], sizes[winners]
 
 

@@ -17,6 +17,7 @@ from serve_app.service.dispatch import Dispatcher
 from serve_app.service.reranker import Reranker
 from serve_app.service.served import BrokenModel, ServedModel
 from serve_app.serving.failure import failure_of
+from serve_app.serving.logs import log_to_serve
 from serve_app.serving.scorer import Scorer
 from serve_app.serving.scorer_replicas import ScorerReplicas
 from serve_app.settings import Settings
@@ -32,6 +33,7 @@ class Gateway:
         self, cards: list[Card], scorers: list[DeploymentHandle[Scorer]], settings: Settings, deployed: int
     ) -> None:
         """`deployed`: seconds since 1970, when this application was deployed."""
+        log_to_serve()
         self._settings = settings
         self._cpu_s, self._measured_at = time.process_time(), time.monotonic()
         models = [

@@ -20,6 +20,7 @@ from serve_app.scheduling.scheduler import OverloadedError, Scheduler
 from serve_app.scheduling.work import DeadlineError, StepError, Work
 from serve_app.service.dispatch import out_of_time
 from serve_app.service.replicas import ReplicaReport, ShardAnswer, ShardCall, ShardRefusal, ShardResults
+from serve_app.serving.logs import log_to_serve
 from serve_app.serving.throughput import Throughput
 from serve_app.settings import ModelSettings, QueueSettings
 
@@ -49,6 +50,7 @@ class Scorer:
     """A replica of one model."""
 
     def __init__(self, card: Card, model: ModelSettings, queue: QueueSettings) -> None:
+        log_to_serve()
         worker = ThreadPoolExecutor(1, thread_name_prefix="device")
         directory, sharers = locate(card.source), model.scaling.most_replicas
         load = partial(load_device, directory, model.engine, card.source.sha256, sharers=sharers)

@@ -1,13 +1,14 @@
 """What a contender is given and what it gives back."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-THREADS = len(os.sched_getaffinity(0))
+from serve_app.engine.cores import usable_cores
+
+THREADS = usable_cores()
 
 Ids = list[NDArray[np.int64]]
 # float32 (sequences, width): a logit each, or a vector each.
