@@ -17,12 +17,9 @@ class WithFields(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler."""
-        fields = {name: value for name, value in record.__dict__.items() if name not in STANDARD}
+        fields = [f"{name}={value}" for name, value in record.__dict__.items() if name not in STANDARD]
         told = copy.copy(record)
-        told.msg, told.args = (
-            " ".join([record.getMessage(), *(f"{name}={value}" for name, value in fields.items())]),
-            (),
-        )
+        told.msg, told.args = " ".join([record.getMessage(), *fields]), ()
         self._inner.handle(told)
 
 
