@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from serve_app.cli.main import main
+from tests.cli.command import rayrank
 from tests.tiny_models import make_tiny_model
 
 
@@ -22,9 +22,7 @@ def test_a_step_that_fails_is_one_line_and_exit_status_1(
 ) -> None:
     documents = tmp_path / "documents.txt"
     documents.write_text("Paris\nBananas\n")
-    monkeypatch.setattr("sys.argv", ["rayrank", "rank", "capital", str(documents), "--model", str(broken_model)])
-    with pytest.raises(SystemExit) as ended:
-        main()
+    assert rayrank(monkeypatch, "rank", "capital", str(documents), "--model", str(broken_model)) == 1
     said = capsys.readouterr()
-    assert (ended.value.code, said.out) == (1, "")
+    assert said.out == ""
     assert said.err == "rayrank: the model gave a value that is not a finite number\n"

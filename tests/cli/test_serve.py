@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from serve_app.cli.main import main
 from serve_app.launch import cluster
 from serve_app.launch.address import Address
 from serve_app.launch.ingress import Ingress
 from serve_app.settings import Settings
+from tests.cli.command import rayrank
 
 
 @pytest.fixture
@@ -21,13 +21,6 @@ def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(cluster, "serve_locally", serve_locally)
     return found
-
-
-def rayrank(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["rayrank", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
 
 
 def test_options_go_before_what_the_file_says_and_the_rest_stays(

@@ -30,25 +30,6 @@ def rayrank(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, input="", capture_output=True, text=True, check=False, env=environment)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["serve", "--model", "no-such-model"], "no such directory"),
-        (["serve", "--model", "./missing"], "no such directory"),
-        (["serve", "--config", "missing.yaml"], "missing.yaml: No such file"),
-        (["serve", "--config", "cluster.yaml"], "not a Serve config file"),
-        (["serve", "--config", "deployments/local.yaml", "--model", "embedded"], "give one"),
-        (["rank", " ", "-"], "query must not be empty"),
-        (["rank", "capital", "missing.txt"], "missing.txt"),
-    ],
-)
-def test_a_mistake_gets_one_line_and_no_traceback(arguments: list[str], said: str) -> None:
-    done = rayrank(*arguments)
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
 def test_a_taken_port_is_said_before_anything_starts() -> None:
     import socket
 
@@ -78,11 +59,6 @@ def test_rank_needs_neither_ray_nor_a_web_framework(ranked: subprocess.Completed
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in ranked.stderr.splitlines()}
     assert {"serve_app", "torch"} <= imported
     assert not imported & {"ray", "fastapi", "starlette", "uvicorn"}
-
-
-def test_models_lists_the_catalogue() -> None:
-    ids = [json.loads(line)["id"] for line in rayrank("models").stdout.splitlines()]
-    assert "BAAI/bge-reranker-base" in ids
 
 
 def test_this_environment_is_the_projects_own() -> None:

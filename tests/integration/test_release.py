@@ -1,7 +1,6 @@
-"""deployments/release.py against a real cluster: what it puts, what it takes back, and that clients do not notice."""
+"""`rayrank release` against a real cluster: what it puts, what it takes back, and that clients do not notice."""
 
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import yaml
 
 from loadtest import ROOT
 from loadtest.server.address import free_port
+from loadtest.server.running import RAYRANK
 from tests.integration.ray_head import Head, running_head
 
 SCORER = "Scorer-simulated-all-MiniLM-L6-v2"
@@ -33,14 +33,15 @@ def config() -> dict[str, Any]:
     config: dict[str, Any] = yaml.safe_load((ROOT / "deployments" / "simulated.yaml").read_text())
     config["http_options"]["port"] = free_port()
     settings = config["applications"][0]["args"]
-    settings["models"][0]["replicas"], settings["gateways"], settings["gateway_cpus"] = 2, 2, 0.1
+    settings["models"][0]["scaling"]["replicas"] = 2
+    settings["gateway"] = {"replicas": 2, "cpus": 0.1}
     return config
 
 
 def release(head: Head, file: Path, config: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
     (file.parent / "new.yaml").write_text(yaml.safe_dump(config))
     return subprocess.run(
-        [sys.executable, ROOT / "deployments" / "release.py", file.parent / "new.yaml", "--last-good", file, *options],
+        [RAYRANK, "release", file.parent / "new.yaml", "--last-good", file, *options],
         env=head.environment | {"RAY_DASHBOARD_ADDRESS": head.dashboard},
         capture_output=True,
         text=True,
@@ -83,7 +84,8 @@ def with_deployment(config: dict[str, Any], **options: Any) -> dict[str, Any]:
 def with_replicas(config: dict[str, Any], count: int) -> dict[str, Any]:
     (application,) = config["applications"]
     settings = application["args"]
-    changed = settings | {"models": [settings["models"][0] | {"replicas": count}]}
+    model = settings["models"][0]
+    changed = settings | {"models": [model | {"scaling": model["scaling"] | {"replicas": count}}]}
     return config | {"applications": [application | {"args": changed}]}
 
 

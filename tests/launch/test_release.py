@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from serve_app.cli.main import main
 from serve_app.domain.errors import UserError
 from serve_app.launch.dashboard import ApplicationState, DashboardError
 from serve_app.launch.release import Outcome, Status, release
 from serve_app.launch.rollout import Patience
 from serve_app.launch.serve_schema import releasable_config
+from tests.cli.command import rayrank
 
 ROOT = Path(__file__).parents[2]
 OLD: dict[str, Any] = {"applications": [{"name": "app", "args": {"gateway": {"replicas": 1}}}]}
@@ -211,11 +211,9 @@ def test_the_command_says_in_one_line_that_it_touched_nothing(
     # Nothing listens at the address; an invalid config is refused before anybody asks there.
     last_good = tmp_path / "last-good.yaml"
     options = ["--last-good", str(last_good), "--address", address]
-    monkeypatch.setattr("sys.argv", ["rayrank", "release", str(config), *options])
-    with pytest.raises(SystemExit) as ended:
-        main()
+    assert rayrank(monkeypatch, "release", str(config), *options) == 2
     said = capsys.readouterr()
-    assert (ended.value.code, said.out) == (2, "")
+    assert said.out == ""
     reason = f"{config}: not a Serve config file with one application" if content else "the dashboard: "
     assert said.err.startswith(f"rayrank: {reason}")
     assert said.err.endswith("; nothing was touched\n")
