@@ -1,8 +1,8 @@
+import json
+import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import yaml
 
 from loadtest.server.address import free_port
 from loadtest.server.running import Server, running
@@ -20,22 +20,15 @@ def served_model(tiny_models: dict[tuple[str, str], TinyModel]) -> TinyModel:
 
 @pytest.fixture(scope="session")
 def server(served_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests, started as the README says: two replicas of the tiny model, one of the embedded one."""
+    """One server for all tests, started as the README says: two replicas of the tiny model, one of the embedded one.
+
+    Whatever is not said of the tiny model is as it comes.
+    """
+    small = {"scaling": {"cpus": 0.1, "replicas": 2}, "engine": {"threads": 1}}
+    models = [{"name": str(served_model.directory)} | small, {"name": EMBEDDED_MODEL}]
     port = free_port()
-    small: dict[str, Any] = {"cpus": 0.1}
-    models = [
-        {"name": str(served_model.directory), "scaling": small | {"replicas": 2}, "engine": {"threads": 1}},
-        {"name": EMBEDDED_MODEL, "scaling": small, "engine": {"threads": 1}},
-    ]
-    application = {
-        "name": "rayrank",
-        "route_prefix": "/",
-        "import_path": "serve_app.app:build",
-        "args": {"models": models},
-    }
-    folder = tmp_path_factory.mktemp("server")
-    config = folder / "serve.yaml"
-    config.write_text(yaml.safe_dump({"applications": [application]}))
-    command = ["make", "run", f"CONFIG={config}", f"PORT={port}"]
-    with running(command, f"http://127.0.0.1:{port}", folder / "server.log") as server:
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    environment = os.environ | {"RAYRANK_MODELS": json.dumps(models)}
+    with running(["make", "run", f"PORT={port}"], f"http://127.0.0.1:{port}", log, environment=environment) as server:
         yield server
+    assert "Traceback" not in log.read_text()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,19 +10,30 @@ from pathlib import Path
 import pytest
 
 from loadtest import ROOT
-from loadtest.server.address import free_port
-from loadtest.server.running import RAYRANK, running
+from loadtest.server.running import RAYRANK, Server
+from serve_app.settings import EMBEDDED_MODEL
+from tests.tiny_models import TinyModel
 
 
-def test_make_run_prints_a_curl_line_that_works_and_stops_without_a_trace(tmp_path: Path) -> None:
-    port = free_port()
+def test_make_run_prints_a_curl_line_that_works(server: Server, served_model: TinyModel) -> None:
     # The environment that runs this test stands in .venv already, so this is the second `make run`.
-    with running(["make", "run", f"PORT={port}"], f"http://127.0.0.1:{port}", tmp_path / "server.log") as server:
-        pasted = subprocess.run(["bash", "-c", server.curl], capture_output=True, text=True, check=True)
-        best = json.loads(pasted.stdout)["results"][0]
-        assert best["index"] == 0
-        assert "pip install" not in "".join(server.output)
-    assert "Traceback" not in "".join(server.output)
+    assert "pip install" not in "".join(server.output)
+    for model in (served_model.directory.name, EMBEDDED_MODEL):
+        line = server.curl.replace(served_model.directory.name, model)
+        pasted = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+        answer = json.loads(pasted.stdout)
+        assert (answer["model"], {result["index"] for result in answer["results"]}) == (model, {0, 1})
+    assert answer["results"][0]["index"] == 0  # of the trained model
+
+
+def test_make_run_hands_on_what_it_is_given() -> None:
+    given = {"CONFIG": "a b.yaml", "HOST": "::1", "MODEL": "c d", "PORT": "1", "PRECISION": "fast", "REPLICAS": "2"}
+    variables = [f"{name}={value}" for name, value in given.items()]
+    shown = subprocess.run(["make", "-n", "run", *variables], cwd=ROOT, capture_output=True, text=True, check=True)
+    _, _, command = shown.stdout.partition("exec .venv/bin/rayrank serve ")
+    words = shlex.split(command.replace("\\\n", " "))
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    assert options == {f"--{name.lower()}": value for name, value in given.items()}
 
 
 def rayrank(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
