@@ -4,7 +4,9 @@ import threading
 import time
 
 import httpx
+import pytest
 
+from loadtest.load.faults import ask_without_controller
 from loadtest.server.running import Server
 from tests.tiny_models import TinyModel
 
@@ -41,6 +43,17 @@ def test_a_dead_replica_costs_no_request(server: Server, served_model: TinyModel
         client.join()
     assert not failures
     assert min(answered) > 0
+
+
+def test_a_request_that_nobody_can_score_or_start_a_replica_for_ends_at_its_limit(
+    server: Server, served_model: TinyModel
+) -> None:
+    name = served_model.directory.name
+    dead = {replica.pid for replica in server.replicas(name)}
+    status, seconds = ask_without_controller(server, name, timeout_s=2, deployment=name)
+    assert status == 408
+    assert seconds == pytest.approx(2, abs=1)
+    _wait_for_replicas(server, name, dead)
 
 
 def _wait_for_replicas(server: Server, deployment: str, dead: set[int]) -> None:
