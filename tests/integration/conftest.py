@@ -1,11 +1,16 @@
 import json
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from loadtest.server.address import free_port
 from loadtest.server.running import Server, running
+from serve_app.catalog.catalog import load_catalog
+from serve_app.catalog.location import locate, resolve
 from serve_app.settings import EMBEDDED_MODEL
 from tests.tiny_models import TinyModel
 
@@ -19,16 +24,43 @@ def served_model(tiny_models: dict[tuple[str, str], TinyModel]) -> TinyModel:
 
 
 @pytest.fixture(scope="session")
-def server(served_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests, started as the README says: two replicas of the tiny model, one of the embedded one.
+def broken_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory whose weights break off."""
+    directory = tmp_path_factory.mktemp("models") / "broken"
+    shutil.copytree(locate(resolve(EMBEDDED_MODEL, load_catalog()).source), directory)
+    with (directory / "model.safetensors").open("r+b") as weights:
+        weights.truncate(100_000)
+    return directory
 
-    Whatever is not said of the tiny model is as it comes.
+
+@pytest.fixture(scope="session")
+def server(served_model: TinyModel, broken_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests, started as the README says.
+
+    Two replicas of the tiny model; one of the embedded one; a model that sleeps, one that follows the load and one whose
+    replicas are killed, all simulated, so that they start soon; and one that cannot be loaded.
     """
-    small = {"scaling": {"cpus": 0.1, "replicas": 2}, "engine": {"threads": 1}}
-    models = [{"name": str(served_model.directory)} | small, {"name": EMBEDDED_MODEL}]
+    simulated = {"name": EMBEDDED_MODEL, "engine": {"simulated": {"tokens_per_s": 20_000}}}
+    sleeps = {"cpus": 0.1, "min_replicas": 0, "max_replicas": 2, "idle_s": 3, "downscale_delay_s": 3}
+    grows = {"cpus": 0.1, "min_replicas": 1, "max_replicas": 2, "target_backlog_s": 0.05}
+    small = {"scaling": {"cpus": 0.1}}
+    models = [
+        {"name": str(served_model.directory), "scaling": {"cpus": 0.1, "replicas": 2}, "engine": {"threads": 1}},
+        {"name": EMBEDDED_MODEL} | small,
+        simulated | {"id": "sleeper", "scaling": sleeps},
+        simulated | {"id": "grower", "scaling": grows},
+        simulated | {"id": "mortal", "scaling": {"cpus": 0.1, "replicas": 2}},
+        {"name": str(broken_model)} | small,
+    ]
     port = free_port()
     log = tmp_path_factory.mktemp("server") / "server.log"
     environment = os.environ | {"RAYRANK_MODELS": json.dumps(models)}
     with running(["make", "run", f"PORT={port}"], f"http://127.0.0.1:{port}", log, environment=environment) as server:
         yield server
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=90) as client:
+        yield client

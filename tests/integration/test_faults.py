@@ -8,12 +8,13 @@ import pytest
 
 from loadtest.load.faults import ask_without_controller
 from loadtest.server.running import Server
-from tests.tiny_models import TinyModel
+from tests.integration.models import wait_for
 
 CLIENTS = 4
+MORTAL = "mortal"
 
 
-def test_a_dead_replica_costs_no_request(server: Server, served_model: TinyModel) -> None:
+def test_a_dead_replica_costs_no_request(server: Server) -> None:
     failures: list[str] = []
     answered = [0] * CLIENTS
     done = threading.Event()
@@ -22,7 +23,7 @@ def test_a_dead_replica_costs_no_request(server: Server, served_model: TinyModel
         with httpx.Client(timeout=60) as client:
             while not done.is_set():
                 documents = [f"document {number} {answered[number]} {i} " * 20 for i in range(40)]
-                body = {"model": served_model.directory.name, "query": "capital", "documents": documents}
+                body = {"model": MORTAL, "query": "capital", "documents": documents}
                 answer = client.post(f"{server.url}/v1/rerank", json=body)
                 if answer.status_code != 200:
                     failures.append(answer.text)
@@ -33,11 +34,11 @@ def test_a_dead_replica_costs_no_request(server: Server, served_model: TinyModel
         client.start()
     killed = set()
     for _ in range(2):
-        time.sleep(2)
-        victim = server.replicas(served_model.directory.name)[0]
+        time.sleep(1)
+        victim = server.replicas(MORTAL)[0]
         killed.add(victim.pid)
         victim.kill()
-        _wait_for_replicas(server, served_model.directory.name, killed)
+        _wait_for_replicas(server, MORTAL, killed)
     done.set()
     for client in clients:
         client.join()
@@ -46,14 +47,12 @@ def test_a_dead_replica_costs_no_request(server: Server, served_model: TinyModel
 
 
 def test_a_request_that_nobody_can_score_or_start_a_replica_for_ends_at_its_limit(
-    server: Server, served_model: TinyModel
+    server: Server, client: httpx.Client
 ) -> None:
-    name = served_model.directory.name
-    dead = {replica.pid for replica in server.replicas(name)}
-    status, seconds = ask_without_controller(server, name, timeout_s=2, deployment=name)
+    status, seconds = ask_without_controller(server, MORTAL, timeout_s=2, deployment=MORTAL)
     assert status == 408
     assert seconds == pytest.approx(2, abs=1)
-    _wait_for_replicas(server, name, dead)
+    wait_for(client, MORTAL, status="ready", replicas=2)
 
 
 def _wait_for_replicas(server: Server, deployment: str, dead: set[int]) -> None:
