@@ -37,8 +37,8 @@ def broken_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(served_model: TinyModel, broken_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests, started as the README says.
 
-    Two replicas of the tiny model; one of the embedded one; a model that sleeps, one that follows the load and one whose
-    replicas are killed, all simulated, so that they start soon; and one that cannot be loaded.
+    Two replicas of the tiny model; one of the embedded one; a model that sleeps, one that follows the load and one
+    whose replicas are killed, all simulated, so that they start soon; and one that cannot be loaded.
     """
     simulated = {"name": EMBEDDED_MODEL, "engine": {"simulated": {"tokens_per_s": 20_000}}}
     sleeps = {"cpus": 0.1, "min_replicas": 0, "max_replicas": 2, "idle_s": 3, "downscale_delay_s": 3}
