@@ -35,16 +35,18 @@ class Dashboard:
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it when imported, and sends no token without
         from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
 
-        class Client(ServeSubmissionClient):
+        class Client(ServeSubmissionClient):  # waits for ever otherwise
             def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
                 return super()._do_request(method, endpoint, timeout=CALL_S, **options)
 
         self._client = _answer_of(lambda: Client(address))
 
     def details(self) -> Config:
+        """See Cluster."""
         return _answer_of(self._client.get_serve_details)
 
     def put(self, config: Config) -> None:
+        """See Cluster."""
         _answer_of(lambda: self._client.deploy_applications(config))
 
 

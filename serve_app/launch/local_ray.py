@@ -29,16 +29,7 @@ def local_ray(folder: Path, cpus: int, stop: threading.Event) -> Iterator[None]:
 
         _keep_quiet(ray)
         try:
-            ray.init(
-                address="local",
-                num_cpus=cpus,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=str(folder / "ray"),
-                _node_ip_address="127.0.0.1",
-            )
+            _start(ray, folder, cpus)
             # Ray sets handlers of its own when it starts.
             for number in STOPPING:
                 signal.signal(number, lambda *_: stop.set())
@@ -50,6 +41,19 @@ def local_ray(folder: Path, cpus: int, stop: threading.Event) -> Iterator[None]:
             if ray.is_initialized():
                 serve.shutdown()  # type: ignore[no-untyped-call]
             ray.shutdown()
+
+
+def _start(ray: ModuleType, folder: Path, cpus: int) -> None:
+    ray.init(
+        address="local",
+        num_cpus=cpus,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _temp_dir=str(folder / "ray"),
+        _node_ip_address="127.0.0.1",
+    )
 
 
 def _keep_quiet(ray: ModuleType) -> None:
