@@ -19,7 +19,9 @@ READ_AT_ONCE = 1 << 20  # bytes that are unpacked before the limit is looked at 
 class Unpacked(Protocol):
     """A packed body, read unpacked."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """At most this many of the next bytes; none at the end."""
+        ...
 
 
 def _gzip(data: bytes) -> Unpacked:

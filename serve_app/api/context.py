@@ -26,6 +26,7 @@ class RequestContext:
         self._app, self._error_form = app, error_form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, whatever breaks."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -56,13 +56,19 @@ class ModelAnswer(Protocol):
     """What every answer has: which model gave it, what it cost, and where its time went."""
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """The id of the model that gave it."""
+        ...
 
     @property
-    def usage(self) -> Usage: ...
+    def usage(self) -> Usage:
+        """What it cost."""
+        ...
 
     @property
-    def stages(self) -> Stages: ...
+    def stages(self) -> Stages:
+        """Where its time went."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

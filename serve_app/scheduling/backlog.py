@@ -7,10 +7,12 @@ from serve_app.domain.caller import Caller
 
 
 class Waiting(Protocol):
-    """Something that waits for a device, hashable by identity. rank: as in FairQueue. waiting_tokens: not begun yet."""
+    """Something that waits for a device, hashable by identity. waiting_tokens: those that have not been begun."""
 
     @property
-    def rank(self) -> float: ...
+    def rank(self) -> float:
+        """Its place among what its tenant has waiting, lowest first."""
+        ...
 
     waiting_tokens: int
 

@@ -7,24 +7,27 @@ from serve_app.domain.sequences import Rows, Sequences
 
 
 class Device(Protocol):
-    """What computes steps.
-
-    device_name: as an operator knows it. precision: what most products are computed in, as clients are told it
-    (float32, float16, bfloat16 or int8). steps_in_flight: how many steps may be started before the first of them is
-    done. step_tokens: of a step that fills the device and is not long to wait for.
-    """
+    """What computes steps."""
 
     @property
-    def device_name(self) -> str: ...
+    def device_name(self) -> str:
+        """As an operator knows it."""
+        ...
 
     @property
-    def precision(self) -> str: ...
+    def precision(self) -> str:
+        """What most products are computed in, as clients are told it: float32, float16, bfloat16 or int8."""
+        ...
 
     @property
-    def steps_in_flight(self) -> int: ...
+    def steps_in_flight(self) -> int:
+        """How many steps may be started before the first of them is done."""
+        ...
 
     @property
-    def step_tokens(self) -> int: ...
+    def step_tokens(self) -> int:
+        """Tokens of a step that fills the device and is not long to wait for."""
+        ...
 
     def start(self, sequences: Sequences) -> Callable[[], Rows]:
         """Start a step, in the one thread that may; the result gives its rows, and waits for them, in any thread.

@@ -39,6 +39,7 @@ class ProxyManners:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its answer back in the API's form."""
         # Below /-/ Serve speaks to its own parts.
         if scope["type"] != "http" or scope["path"].startswith("/-/"):
             await self._app(scope, receive, send)

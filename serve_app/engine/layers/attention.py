@@ -13,12 +13,14 @@ from serve_app.engine.layers.window import WindowAttention
 
 
 class Attention(Protocol):
-    """One step's attention: every row attends to the tokens of its own sequence.
+    """One step's attention."""
 
-    query: (rows, heads, size). key, value: (tokens, heads, size). Returns (rows, heads * size).
-    """
+    def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """What every row makes of the tokens of its own sequence: (rows, heads * size).
 
-    def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor: ...
+        query: (rows, heads, size). key, value: (tokens, heads, size).
+        """
+        ...
 
 
 class SequenceAttention:
@@ -36,6 +38,7 @@ class SequenceAttention:
         self._runs = [(sum(1 for _ in members), rows, tokens) for (rows, tokens), members in runs]
 
     def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """See Attention."""
         heads, size = query.shape[1:]
         out = torch.empty(query.shape[0], heads * size, dtype=query.dtype, device=query.device)
         row = token = 0
@@ -60,6 +63,7 @@ class VarlenAttention:
         self._window = (-1, -1) if window is None else (window, window)
 
     def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """See Attention."""
         bounds = self._row_bounds, self._token_bounds, self._most_rows, self._most_tokens
         out = varlen_attn(query, key, value, *bounds, window_size=self._window)
         assert isinstance(out, torch.Tensor)

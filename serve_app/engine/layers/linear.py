@@ -14,9 +14,11 @@ Activation = Literal["none", "gelu"]  # gelu: the exact form, with erf
 
 
 class Linear(Protocol):
-    """A linear layer with its bias and activation: x (rows, inputs) -> (rows, outputs)."""
+    """A linear layer with its bias and activation."""
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor: ...
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """The layer's result: x (rows, inputs) -> (rows, outputs)."""
+        ...
 
 
 class ResidualLinear(Linear, Protocol):
@@ -34,6 +36,7 @@ class PlainLinear:
         self._weight, self._bias, self._gelu = weight, bias, activation == "gelu"
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """See Linear."""
         y = functional.linear(x, self._weight, self._bias)
         return functional.gelu(y) if self._gelu else y
 
@@ -57,6 +60,7 @@ class PackedLinear:
         self._bias, self._activation = bias, activation
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """See Linear."""
         y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, self._activation, [], "none")
         return y
 

@@ -50,6 +50,7 @@ class QuantisedLinear:
         self._bias, self._activation, self._dtype = bias, activation, dtype
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """See Linear."""
         # Shifted to unsigned: oneDNN has no fast product of signed inputs without AMX.
         levels = (x * self._levels_per_unit).round_().add_(ZERO).clamp_(0, 255).to(torch.uint8)
         y: torch.Tensor = torch.ops.onednn.qlinear_pointwise(

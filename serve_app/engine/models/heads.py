@@ -10,10 +10,12 @@ from serve_app.engine.layers.pooling import pooled
 
 
 class Head(Protocol):
-    """The last part of a model. first_tokens: whether it reads only the state of each sequence's first token."""
+    """The last part of a model."""
 
     @property
-    def first_tokens(self) -> bool: ...
+    def first_tokens(self) -> bool:
+        """Whether it reads only the state of each sequence's first token."""
+        ...
 
     def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:
         """One row a sequence: float32 (sequences, width). states: as the encoder gives them."""
