@@ -149,7 +149,7 @@ def main() -> int:
             table.add_row(outcome.load, str(outcome.tenants), outcome.counts(), *times, *shares)
             lowest = min(lowest, outcome.share)
     table.title = f"capacity {outcome.capacity:,.0f} tokens/s, the device's rate {TOKENS_PER_S:,}"
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    Console(width=None if sys.stdout.isatty() else 150).print(table)
     return 0 if lowest >= GOODPUT else 1
 
 
