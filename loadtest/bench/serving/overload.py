@@ -3,7 +3,7 @@
 One replica of the simulated device. For each number of tenants: 160 requests of 17,283 tokens at once, and ten times
 what the device can do for 30 s. Goodput is the tokens a second of the requests that were answered, until the last
 answer. It is compared with what four clients that wait for their answers get, in the same run, so that a busy machine
-slows both, and with the device's rate.
+slows both, and with the device's rate in steps of its own size.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from loadtest.bench.serving.texts import ModelTexts
 from loadtest.load.measurement import percentile
 from loadtest.server.deployment import TENANT_HEADER, TOKENS_PER_S, Deployment
 from loadtest.server.running import Server
+from serve_app.scheduling.simulated import FULL_RATE
 
 TENANTS = (1, 16, 160)
 REQUESTS, TOKENS = 160, 17_283  # of the load at once, and of each request
@@ -33,6 +34,7 @@ UNHURRIED, EACH = 4, 5  # clients that wait for their answers, and how often eac
 LIMIT_S = 60  # of a request: the default of http.timeout_s
 PATIENCE_S = 30  # of the client beyond that
 GOODPUT = 0.9
+RATE = FULL_RATE * TOKENS_PER_S
 JSON = {"Content-Type": "application/json"}
 
 
@@ -145,10 +147,10 @@ def main() -> int:
     with serving(Deployment()) as server:
         for outcome in outcomes(server, tuple(options.tenants)):
             times = (outcome.seconds(status) for status in statuses)
-            shares = (f"{share:.2f}" for share in (outcome.share, outcome.goodput / TOKENS_PER_S))
+            shares = (f"{share:.2f}" for share in (outcome.share, outcome.goodput / RATE))
             table.add_row(outcome.load, str(outcome.tenants), outcome.counts(), *times, *shares)
             lowest = min(lowest, outcome.share)
-    table.title = f"capacity {outcome.capacity:,.0f} tokens/s, the device's rate {TOKENS_PER_S:,}"
+    table.title = f"capacity {outcome.capacity:,.0f} tokens/s, the device's rate {RATE:,.0f}"
     Console(width=None if sys.stdout.isatty() else 150).print(table)
     return 0 if lowest >= GOODPUT else 1
 
