@@ -58,6 +58,7 @@ def load_device(directory: Path, engine: EngineSettings, sha256: str | None = No
     """
     if engine.simulated:
         return SimulatedModel(engine.simulated, width=read_config(directory).row_width)
+    weight_files(directory)  # what is missing or breaks off is said before torch is imported
     from serve_app.engine.model import Model  # torch takes seconds and memory
 
     threads = engine.threads or max(1, usable_cores() // sharers)

@@ -60,6 +60,12 @@ def server(served_model: TinyModel, broken_model: Path, tmp_path_factory: pytest
     assert "Traceback" not in log.read_text()
 
 
+@pytest.fixture(scope="session")
+def model_ids(served_model: TinyModel, broken_model: Path) -> list[str]:
+    """The ids of that server's models, in its order."""
+    return [served_model.directory.name, EMBEDDED_MODEL, "sleeper", "grower", "mortal", broken_model.name]
+
+
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=90) as client:

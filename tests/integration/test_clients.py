@@ -4,24 +4,10 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
 from typing import Any
 
-import cohere
-import huggingface_hub
-import litellm
 import numpy as np
-import openai
 import pytest
-from huggingface_hub.errors import HfHubHTTPError
-from langchain_cohere import CohereRerank as LangChainCohereRerank
-from langchain_community.document_compressors import JinaRerank as LangChainJinaRerank
-from langchain_community.document_compressors import jina_rerank
-from langchain_core.documents import Document
-from llama_index.core.schema import NodeWithScore, TextNode
-from llama_index.postprocessor.cohere_rerank import CohereRerank
-from llama_index.postprocessor.jinaai_rerank import JinaRerank
-from llama_index.postprocessor.tei_rerank import TextEmbeddingInference
 
 from loadtest import ROOT
 from loadtest.server.running import Server
@@ -38,9 +24,11 @@ def indices(answer: Any) -> list[int]:
 
 
 class TestCohere:
-    @pytest.mark.parametrize("client", [cohere.Client, cohere.ClientV2])
-    def test_ranks_and_raises_its_own_errors(self, server: Server, client: Callable[..., Any]) -> None:
-        cohere_client = client(api_key="any", base_url=server.url)
+    @pytest.mark.parametrize("client", ["Client", "ClientV2"])
+    def test_ranks_and_raises_its_own_errors(self, server: Server, client: str) -> None:
+        import cohere
+
+        cohere_client = getattr(cohere, client)(api_key="any", base_url=server.url)
         answer = cohere_client.rerank(**ASK, top_n=2)
         assert indices(answer) == [1, 2]
         assert answer.meta.billed_units.search_units == 1
@@ -49,15 +37,19 @@ class TestCohere:
         with pytest.raises(cohere.NotFoundError, match="no/such"):
             cohere_client.rerank(**(ASK | {"model": "no/such"}))
 
-    @pytest.mark.parametrize("client", [cohere.AsyncClient, cohere.AsyncClientV2])
-    async def test_ranks_asynchronously(self, server: Server, client: Callable[..., Any]) -> None:
-        cohere_client = client(api_key="any", base_url=server.url)
+    @pytest.mark.parametrize("client", ["AsyncClient", "AsyncClientV2"])
+    async def test_ranks_asynchronously(self, server: Server, client: str) -> None:
+        import cohere
+
+        cohere_client = getattr(cohere, client)(api_key="any", base_url=server.url)
         answers = await asyncio.gather(*(cohere_client.rerank(**ASK) for _ in range(5)))
         assert [indices(answer) for answer in answers] == [[1, 2, 0]] * 5
         with pytest.raises(cohere.BadRequestError, match="documents must not be empty"):
             await cohere_client.rerank(**(ASK | {"documents": []}))
 
     def test_its_v1_takes_structured_documents(self, server: Server) -> None:
+        import cohere
+
         documents = [{"title": "Fruit", "text": "Bananas"}, {"title": "Paris", "text": "the capital of France"}]
         answer = cohere.Client(api_key="any", base_url=server.url).rerank(
             model=MODEL, query=QUERY, documents=documents, rank_fields=["title", "text"], return_documents=True
@@ -79,6 +71,8 @@ LITELLM = {
 @pytest.mark.parametrize("flavour", LITELLM)
 class TestLiteLLM:
     def ask(self, server: Server, flavour: str, **fields: Any) -> Any:
+        import litellm
+
         provider, path, model = LITELLM[flavour]
         given = {"query": QUERY, "documents": TEXTS} | fields
         return litellm.rerank(
@@ -86,6 +80,8 @@ class TestLiteLLM:
         )
 
     def test_ranks(self, server: Server, flavour: str, served_model: TinyModel) -> None:
+        import cohere
+
         results = self.ask(server, flavour, top_n=2).results
         expected = [1, 2]
         if flavour == "huggingface":  # asks for no model: the default one, whose weights are random
@@ -96,15 +92,24 @@ class TestLiteLLM:
         assert [result["index"] for result in results] == expected
 
     def test_raises_its_own_errors_with_the_message(self, server: Server, flavour: str) -> None:
+        import openai
+
         with pytest.raises(openai.OpenAIError, match="must not be empty") as raised:  # what litellm's own are made of
             self.ask(server, flavour, documents=[])
         assert type(raised.value).__module__.startswith("litellm")
 
 
 class TestLangChain:
-    documents = [Document(page_content=text) for text in TEXTS]  # noqa: RUF012
+    @property
+    def documents(self) -> list[Any]:
+        from langchain_core.documents import Document
+
+        return [Document(page_content=text) for text in TEXTS]
 
     def test_coheres(self, server: Server) -> None:
+        import cohere
+        from langchain_cohere import CohereRerank as LangChainCohereRerank
+
         compressor = LangChainCohereRerank(
             client=cohere.ClientV2(api_key="any", base_url=server.url), cohere_api_key="any", model=MODEL, top_n=2
         )
@@ -115,6 +120,9 @@ class TestLangChain:
             compressor.compress_documents(self.documents, " ")
 
     def test_jinas(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        from langchain_community.document_compressors import JinaRerank as LangChainJinaRerank
+        from langchain_community.document_compressors import jina_rerank
+
         monkeypatch.setattr(jina_rerank, "JINA_API_URL", f"{server.url}/v1/rerank")  # it has no parameter for it
         compressor = LangChainJinaRerank(jina_api_key="any", model=MODEL, top_n=2)
         found = compressor.compress_documents(self.documents, QUERY)
@@ -122,14 +130,14 @@ class TestLangChain:
         with pytest.raises(RuntimeError, match="query must not be empty"):
             compressor.compress_documents(self.documents, " ")
 
-    def test_nvidias(self, server: Server, served_model: TinyModel) -> None:
+    def test_nvidias(self, server: Server, model_ids: list[str]) -> None:
         from langchain_nvidia_ai_endpoints import NVIDIARerank
 
         compressor = NVIDIARerank(base_url=f"{server.url}/v1", api_key="any", model=MODEL, truncate="END", top_n=2)
         found = compressor.compress_documents(self.documents, QUERY)
         assert [each.page_content for each in found] == [TEXTS[1], TEXTS[2]]
         assert found[0].metadata["relevance_score"] > found[1].metadata["relevance_score"]
-        assert [each.id for each in compressor.available_models] == [served_model.directory.name, MODEL]
+        assert [each.id for each in compressor.available_models] == model_ids
         with pytest.raises(Exception, match=r"\[400\].*\nquery.text must not be empty or blank"):  # it has no own
             compressor.compress_documents(self.documents, " ")
 
@@ -166,38 +174,51 @@ class TestVoyage:
 
 
 class TestLlamaIndex:
-    nodes = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in TEXTS]  # noqa: RUF012
-
     def ranked(self, postprocessor: Any, query: str = QUERY) -> list[str]:
-        return [node.node.get_content() for node in postprocessor.postprocess_nodes(self.nodes, query_str=query)]
+        from llama_index.core.schema import NodeWithScore, TextNode
+
+        nodes = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in TEXTS]
+        return [node.node.get_content() for node in postprocessor.postprocess_nodes(nodes, query_str=query)]
 
     def test_coheres(self, server: Server) -> None:
+        import cohere
+        from llama_index.postprocessor.cohere_rerank import CohereRerank
+
         postprocessor = CohereRerank(api_key="any", model=MODEL, top_n=2, base_url=server.url)
         assert self.ranked(postprocessor) == [TEXTS[1], TEXTS[2]]
         with pytest.raises(cohere.BadRequestError, match="query must not be empty"):
             self.ranked(postprocessor, " ")
 
     def test_jinas(self, server: Server) -> None:
+        from llama_index.postprocessor.jinaai_rerank import JinaRerank
+
         postprocessor = JinaRerank(api_key="any", model=MODEL, top_n=2, base_url=f"{server.url}/v1")
         assert self.ranked(postprocessor) == [TEXTS[1], TEXTS[2]]
         with pytest.raises(RuntimeError, match="query must not be empty"):
             self.ranked(postprocessor, " ")
 
     def test_text_embeddings_inferences(self, server: Server, served_model: TinyModel) -> None:
+        import cohere
+        from llama_index.postprocessor.tei_rerank import TextEmbeddingInference
+
         postprocessor = TextEmbeddingInference(model_name="any", base_url=server.url, top_n=3)
         own = cohere.Client(api_key="any", base_url=server.url).rerank(**(ASK | {"model": served_model.directory.name}))
         assert self.ranked(postprocessor) == [TEXTS[index] for index in indices(own)]
 
 
 class TestOpenAI:
-    def test_lists_models(self, server: Server, served_model: TinyModel) -> None:
+    def test_lists_models(self, server: Server, model_ids: list[str]) -> None:
+        import openai
+
         client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
-        assert [each.id for each in client.models.list()] == [served_model.directory.name, MODEL]
+        assert [each.id for each in client.models.list()] == model_ids
         assert client.models.retrieve(MODEL).id == MODEL
         with pytest.raises(openai.NotFoundError, match="no/such"):
             client.models.retrieve("no/such")
 
     def test_embeds_in_base64_as_it_asks_by_default_and_as_numbers(self, server: Server) -> None:
+        import openai
+
         client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
         packed = client.embeddings.create(model=MODEL, input=TEXTS)
         plain = client.embeddings.create(model=MODEL, input=TEXTS, encoding_format="float")
@@ -208,6 +229,8 @@ class TestOpenAI:
         assert packed.usage.prompt_tokens > 10
 
     def test_raises_its_own_errors(self, server: Server, served_model: TinyModel) -> None:
+        import openai
+
         client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
         for fields, said in (
             ({"input": []}, "input must not be empty"),
@@ -220,11 +243,16 @@ class TestOpenAI:
             assert said in str(raised.value)
 
     async def test_embeds_asynchronously(self, server: Server) -> None:
+        import openai
+
         client = openai.AsyncOpenAI(api_key="any", base_url=f"{server.url}/v1")
         assert len((await client.embeddings.create(model=MODEL, input="a")).data) == 1
 
 
 def test_hugging_faces_client_speaks_to_embed(server: Server) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError
+
     # It posts to the URL as given, and has no call for reranking. The default model here is a cross-encoder.
     client = huggingface_hub.InferenceClient(model=f"{server.url}/embed")
     with pytest.raises(HfHubHTTPError, match="cross-encoder"):
@@ -240,7 +268,7 @@ def node_modules() -> None:
 
 
 @pytest.mark.usefixtures("node_modules")
-def test_javascript_clients(server: Server, served_model: TinyModel) -> None:
+def test_javascript_clients(server: Server, model_ids: list[str]) -> None:
     command = ["node", "ask.js", server.url, MODEL, MODEL]
     done = subprocess.run(
         command, cwd=ROOT / "tests" / "clients", capture_output=True, text=True, timeout=120, check=False
@@ -248,7 +276,7 @@ def test_javascript_clients(server: Server, served_model: TinyModel) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["v1"] == found["v2"] == [1, 0]
-    assert found["models"] == [served_model.directory.name, MODEL]
+    assert found["models"] == model_ids
     assert found["width"] == [384, 384]
     assert found["length"] == pytest.approx(1, abs=1e-5)
     for error in ("v1 error", "v2 error"):
