@@ -21,7 +21,7 @@ run: .venv/installed ## Serve a model here until Ctrl-C: PORT=, HOST=, MODEL= or
 		$(if $(PRECISION),--precision $(PRECISION))
 
 test: .venv/installed-dev check ## Check the code and run every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 check: .venv/installed-dev ## Format, lint, types, directions of imports
 	$(BIN)/ruff format --check --quiet .

@@ -1,10 +1,14 @@
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.tiny_models import TinyModel, TinyModels
 
+INTEGRATION = "tests/integration/"
 CLUSTERS = {"test_release", "test_proxy_ingress"}  # files that start a cluster of their own
 FAMILIES = ("bert", "roberta", "xlm-roberta", "deberta-v2", "modernbert")
 HEADS = ("classification", "embedding")
@@ -27,19 +31,20 @@ def tiny_model(request: pytest.FixtureRequest, tiny_models: TinyModels) -> TinyM
     return tiny_models[request.param]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where two workers run the tests, one has all that ask the one server, and the other begins with the clusters.
+    # First what takes long to start and little of a core.
+    items.sort(key=lambda item: not item.nodeid.startswith(INTEGRATION))
 
-    They come first, because a server takes long to start and little of a core.
-    """
 
-    def group(item: pytest.Item) -> str:
-        if "server" in getattr(item, "fixturenames", ()):
-            return "server"
-        return "clusters" if item.path.stem in CLUSTERS else ""
+class ByFile(LoadScopeScheduling):
+    """Two workers share the tests by file; one of them has all that ask the one server."""
 
-    for item in items:
-        if name := group(item):
-            item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: ("server", "clusters", "").index(group(item)))
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        asks_the_server = file.startswith(INTEGRATION) and Path(file).stem not in CLUSTERS
+        return "server" if asks_the_server else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
