@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve_app.api.door import refusal
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.exchange import CLIENT_GONE, REQUEST_ID, Exchange, begin
-from serve_app.domain.errors import ServiceError
+from serve_app.domain.errors import ServiceError, shown
 
 log = logging.getLogger("rayrank.api")
 
@@ -40,7 +40,7 @@ class RequestContext:
             exchange.status = exchange.status or CLIENT_GONE
             raise
         except Exception:
-            log.exception("request failed", extra={"request_id": exchange.request_id, "path": scope["path"]})
+            log.exception("request failed", extra={"request_id": exchange.request_id, "path": shown(scope["path"])})
             if exchange.status:
                 raise
             error = ServiceError("internal", f"something broke here; the request id is {exchange.request_id}")

@@ -16,7 +16,7 @@ from rich.table import Table
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
-from serve_app.cli.documents import read_documents
+from serve_app.cli.documents import read_documents, require_unicode
 from serve_app.cli.terminal import ModelOption, PrecisionOption, notices
 from serve_app.domain.answer import RankedDocument, Ranking
 from serve_app.domain.errors import ServiceError, UserError
@@ -41,6 +41,7 @@ def rank(
     """Rank a file's documents here, without a server: a table on a terminal, JSONL in a pipe."""
     if not query.strip():
         raise UserError("the query must not be empty or blank")
+    require_unicode(query, "the query")
     documents = read_documents(file)
     card = resolve(model, load_catalog())
     request = RerankRequest(card.id, query, documents, top_n=top, raw_scores=raw)

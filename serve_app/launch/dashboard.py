@@ -56,7 +56,7 @@ def _answer_of(call: Callable[[], Answer]) -> Answer:
     try:
         return call()
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        raise DashboardError(f"the dashboard: {str(error).splitlines()[0]}") from None
+        raise DashboardError(f"the dashboard: {_first_line(error)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +115,7 @@ def _last_line(message: str) -> str:
     """Of a traceback: the error's class and what it says."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return lines[-1] if lines else "no reason given"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

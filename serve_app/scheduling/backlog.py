@@ -7,7 +7,10 @@ from serve_app.domain.caller import Caller
 
 
 class Waiting(Protocol):
-    """Something that waits for a device, hashable by identity. waiting_tokens: those that have not been begun."""
+    """Something that waits for a device, hashable by identity.
+
+    waiting_tokens: those that have not been begun. request_id: of the request that it is a part of, "" where none.
+    """
 
     @property
     def rank(self) -> float:
@@ -15,6 +18,7 @@ class Waiting(Protocol):
         ...
 
     waiting_tokens: int
+    request_id: str
 
 
 Item = TypeVar("Item", bound=Waiting)
@@ -66,18 +70,20 @@ class Backlog(Generic[Item]):
         if not queue.items:
             del self._queues[caller]
 
-    def delay_s(self, caller: Caller, rank: float, tokens: int, tokens_per_s: float) -> float:
+    def delay_s(self, caller: Caller, rank: float, tokens: int, tokens_per_s: float, request_id: str = "") -> float:
         """Seconds by which others delay an arrival, if callers go on sharing this many tokens a second evenly.
 
         The arrival is done when its caller has had all that is ahead of it and its own tokens; until then every other
         caller has had as much, or all that it has waiting. The batch tier waits for all of the standard tier besides.
-        rank, tokens: of the arrival. 0 where the rate is not known (0): what is not known is held against nobody.
+        rank, tokens, request_id: of the arrival; other parts of its own request do not delay it. 0 where the rate is
+        not known (0): what is not known is held against nobody.
         """
         if not tokens_per_s:
             return 0.0
         own = self._queues.get(caller)
-        ahead = sum(item.waiting_tokens for item in own.items if item.rank <= rank) if own else 0
-        share = ahead + tokens
+        before = [item for item in own.items if item.rank <= rank] if own else []
+        share = tokens + sum(item.waiting_tokens for item in before)
+        ahead = sum(item.waiting_tokens for item in before if not request_id or item.request_id != request_id)
         for other, queue in self._queues.items():
             if other.tier == caller.tier:
                 ahead += min(queue.tokens, share) if other != caller else 0

@@ -110,7 +110,7 @@ class Scheduler:
         arriving, now, rate = int(sequences.lengths.sum()), self._clock(), self.tokens_per_s
         # When it would be done if it had the device alone.
         rank = now + (request_tokens or arriving) / rate if rate else now
-        self._require_room(arriving, caller, rank)
+        self._require_room(arriving, caller, rank, request_id)
         result = asyncio.get_running_loop().create_future()
         work = Work(sequences, deadline, caller, rank, result, arrived=now, request_id=request_id)
         if not len(sequences):
@@ -126,7 +126,7 @@ class Scheduler:
         self._arrival.set()
         return work
 
-    def _require_room(self, arriving: int, caller: Caller, rank: float) -> None:
+    def _require_room(self, arriving: int, caller: Caller, rank: float, request_id: str) -> None:
         queued, rate, limits = self.queued_tokens, self.tokens_per_s, self._limits
         if queued and queued + arriving > limits.max_tokens:
             message = f"{queued:,} tokens are queued; the limit is {limits.max_tokens:,}"
@@ -134,7 +134,7 @@ class Scheduler:
         if caller not in self._backlog and len(self._backlog) >= limits.max_tenants:
             message = f"{len(self._backlog):,} tenants have work queued; the limit is {limits.max_tenants:,}"
             raise OverloadedError(message, 1.0)
-        if (delay_s := self._backlog.delay_s(caller, rank, arriving, rate)) > limits.max_wait_s:
+        if (delay_s := self._backlog.delay_s(caller, rank, arriving, rate, request_id)) > limits.max_wait_s:
             message = f"it would be delayed by {delay_s:.1f} s; the limit is {limits.max_wait_s:.1f} s"
             raise OverloadedError(message, delay_s)
 
@@ -167,6 +167,7 @@ class Scheduler:
                     if work.began is None:
                         work.began = self._clock()
                     self._backlog.take(work.caller, work, work.tokens_of(indices))
+                for work, _ in parts:  # of which two may be of one work, out of either tier's queue
                     if not work.waits:
                         self._backlog.discard(work.caller, work)
                 self._waiting_tokens -= tokens

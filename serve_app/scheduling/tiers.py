@@ -28,9 +28,10 @@ class Tiers:
 
     def take(self, budget: int, now: float) -> list[Part]:
         """As FairQueue.take."""
-        while self._patient and self._patient[0][0] <= now:
+        while self._patient and (self._patient[0][0] <= now or not self._patient[0][1].waits):
             # It stays in the batch tier's queue, too: what a step has taken is marked on the work itself.
-            self._standard.push(self._patient.popleft()[1])
+            if (work := self._patient.popleft()[1]).waits:
+                self._standard.push(work)
         parts = self._standard.take(budget, now)
         left = budget - sum(work.tokens_of(indices) for work, indices in parts)
         return parts + self._batch.take(left, now, alone=not parts)

@@ -30,28 +30,50 @@ class Demand:
 
 
 class Credit:
-    """A caller's credit for one request: held from the start on, and either captured or given back."""
+    """A caller's credit for one request: held from the start on, and either captured or given back.
+
+    Neither is cut in two by the request's deadline or by a client that hangs up: credit must not stay held, nor be
+    charged for an answer that is then withheld.
+    """
 
     def __init__(self, holding: asyncio.Task[Hold], limit: asyncio.Timeout) -> None:
-        """`limit`: the request's deadline, which a capture must not be cut in two by: charged, but not answered."""
+        """`limit`: the request's deadline."""
         self._holding, self._limit = holding, limit
-        self._captured = False
+        self._capturing: asyncio.Task[None] | None = None
 
     async def held(self) -> None:
         """Return when the caller is known to be able to pay. Raises ServiceError."""
         await asyncio.shield(self._holding)
 
     async def capture(self, usage: Usage) -> None:
-        """Charge what was used, whatever the deadline. Raises ServiceError."""
-        self._limit.reschedule(None)
-        hold = await asyncio.shield(self._holding)
-        await hold.capture(usage)
-        self._captured = True
+        """Charge what was used. Raises ServiceError."""
+        self._end_deadline()
+        self._capturing = asyncio.create_task(self._capture(usage), name="capture")
+        await asyncio.shield(self._capturing)
 
     async def give_back(self) -> None:
         """Release what was not captured."""
-        if self._captured:
-            return
+        self._end_deadline()
+        settling = asyncio.create_task(self._settle(), name="give back")
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            await asyncio.wait({settling})
+            raise
+
+    def _end_deadline(self) -> None:
+        if not self._limit.expired():
+            self._limit.reschedule(None)
+
+    async def _capture(self, usage: Usage) -> None:
+        hold = await self._holding
+        await hold.capture(usage)
+
+    async def _settle(self) -> None:
+        if self._capturing is not None:
+            await asyncio.wait({self._capturing})
+            if self._capturing.exception() is None:
+                return
         self._holding.cancel()
         await asyncio.wait({self._holding})
         if not self._holding.cancelled() and self._holding.exception() is None:
@@ -78,15 +100,18 @@ class Admission:
         if began + terms.timeout_s <= loop.time():
             raise out_of_time()
         with self._place():
+            limit = asyncio.timeout_at(began + terms.timeout_s)
             try:
-                async with asyncio.timeout_at(began + terms.timeout_s) as limit:
+                async with limit:
                     if demand.tokens is not None:
                         await _woken(model, terms, limit)
                     with self._in_line(model.dispatcher, demand, terms, _when(limit)) as ticket:
                         async with self._held(terms.caller, demand.nano_dollars, limit) as credit:
                             yield ticket, credit
             except TimeoutError:
-                raise out_of_time() from None
+                if limit.expired():
+                    raise out_of_time() from None
+                raise
 
     @contextmanager
     def _place(self) -> Iterator[None]:

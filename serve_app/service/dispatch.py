@@ -61,11 +61,14 @@ class Dispatcher:
         """
         if ticket.deadline <= asyncio.get_running_loop().time():
             raise out_of_time()
+        limit = asyncio.timeout_at(ticket.deadline)
         try:
-            async with asyncio.timeout_at(ticket.deadline), asyncio.TaskGroup() as tasks:
+            async with limit, asyncio.TaskGroup() as tasks:
                 yield Spread(self, tasks, ticket)
         except TimeoutError:
-            raise out_of_time() from None
+            if limit.expired():
+                raise out_of_time() from None
+            raise
         except ExceptionGroup as failures:
             # One answer can be given; the shards' failures are alike.
             raise failures.exceptions[0] from None

@@ -89,7 +89,7 @@ async def served_here(
 
     scored: told the number of passages after each part of the work. max_passages: of one request.
     """
-    queue = QueueSettings(max_tokens=UNLIMITED)
+    queue = QueueSettings(max_tokens=UNLIMITED, max_wait_s=UNLIMITED)
     scheduler = Scheduler(model.device, model.worker, queue, rate=model.rate)
     # A shard is a step: progress is told after each.
     step = model.device.step_tokens

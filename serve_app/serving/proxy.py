@@ -15,7 +15,7 @@ from serve_app.api.errors import STATUS
 from serve_app.api.exchange import REQUEST_ID, SANE_ID
 from serve_app.api.headers import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
 from serve_app.api.surface import error_form
-from serve_app.domain.errors import Code, ServiceError
+from serve_app.domain.errors import Code, ServiceError, shown
 
 log = logging.getLogger("rayrank.proxy")
 
@@ -45,13 +45,16 @@ class ProxyManners:
             await self._app(scope, receive, send)
             return
         _leave_to_gateway(MutableHeaders(scope=scope))
+        if scope["method"] == "OPTIONS":  # a refused preflight says why in plain text, for whoever looks into it
+            await self._app(scope, receive, send)
+            return
         answer = _Answer(send, scope["path"])
         try:
             await self._app(scope, receive, answer.send)
         except Exception:
             if answer.begun:
                 raise
-            log.exception("proxy failed", extra={"path": scope["path"]})
+            log.exception("proxy failed", extra={"path": shown(scope["path"])})
         if not answer.begun:
             await answer.refuse(503)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import grpc
 from ray.exceptions import RayActorError
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
@@ -10,6 +11,8 @@ from ray.serve.handle import DeploymentHandle
 from serve_app.service.replicas import ReplicaLostError, ReplicaReport, ShardAnswer, ShardCall, ShardResults
 from serve_app.serving.outstanding import outstanding
 from serve_app.serving.scorer import Scorer
+
+LOST = {grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN}
 
 
 class ScorerReplicas:
@@ -39,6 +42,11 @@ class ScorerReplicas:
         try:
             answer: ShardAnswer = await response
         except (RayActorError, DeploymentUnavailableError) as error:
+            raise ReplicaLostError from error
+        except grpc.aio.AioRpcError as error:
+            # Ray has a word of its own only for a replica that cannot be reached; one that ends closes the stream.
+            if error.code() not in LOST:
+                raise
             raise ReplicaLostError from error
         except asyncio.CancelledError:
             # Giving up the wait alone leaves the replica at work (with Serve's default transport).

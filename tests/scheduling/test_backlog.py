@@ -15,6 +15,7 @@ BATCH = Caller("a", "batch")
 class Item:
     rank: float
     waiting_tokens: int
+    request_id: str = ""
 
 
 def test_of_the_own_only_what_comes_before_counts() -> None:
@@ -26,6 +27,15 @@ def test_of_the_own_only_what_comes_before_counts() -> None:
     assert backlog.delay_s(A, 60.0, 0, 100) == 10.0
     backlog.discard(A, small)
     assert backlog.delay_s(A, 2.0, 0, 100) == 0.0
+
+
+def test_parts_of_one_request_do_not_delay_each_other_but_take_their_share() -> None:
+    backlog = Backlog[Item]()
+    backlog.add(A, Item(0.0, 300, "mine"))
+    backlog.add(A, Item(0.0, 50, "another"))
+    assert backlog.delay_s(A, 1.0, 100, 100, "mine") == 0.5
+    backlog.add(B, Item(0.0, 10_000))
+    assert backlog.delay_s(A, 1.0, 100, 100, "mine") == 0.5 + 4.5
 
 
 def test_others_have_as_much_as_oneself_or_all_they_want() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.domain.caller import Caller
+from serve_app.domain.caller import Caller, Tier
 from serve_app.scheduling.scheduler import OverloadedError, Scheduler
 from serve_app.scheduling.work import DeadlineError, StepError, Work
 from serve_app.settings import QueueSettings
@@ -25,9 +25,12 @@ async def scheduling(
     queue: int = 10**6,
     max_wait_s: float = 1e9,
     max_tenants: int = 1_000,
+    patience_s: float = 10.0,
     clock: Clock | None = None,
 ) -> AsyncIterator[Scheduler]:
-    limits = QueueSettings(max_tokens=queue, max_wait_s=max_wait_s, max_tenants=max_tenants)
+    limits = QueueSettings(
+        max_tokens=queue, max_wait_s=max_wait_s, max_tenants=max_tenants, batch_patience_s=patience_s
+    )
     with ThreadPoolExecutor(1) as worker:
         scheduler = Scheduler(device, worker, limits, max_step_tokens=step, clock=clock or Clock())
         try:
@@ -359,3 +362,37 @@ def test_every_work_gets_exactly_its_rows(given_works: list[list[list[int]]], st
 def test_no_step_is_over_the_budget_but_for_a_single_sequence(given_works: list[list[list[int]]], step: int) -> None:
     _, device = scored(given_works, step)
     assert all(len(batch) == 1 or batch.lengths.sum() <= step for batch in device.batches)
+
+
+arrivals = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["standard", "batch"]), st.integers(1, 8), st.booleans()),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=60)
+@given(arrivals, st.sampled_from([0.0, 3.0]))
+def test_when_all_is_answered_nothing_is_counted_any_more(
+    given_works: list[tuple[str, Tier, int, bool]], patience_s: float
+) -> None:
+    clock = Clock()
+    device = Device(before=lambda: setattr(clock, "now", clock.now + 1))
+
+    async def run() -> None:
+        async with scheduling(device, step=100, clock=clock, patience_s=patience_s) as scheduler:
+            admitted = [
+                (scheduler.admit(sequences(*[[1] * 30] * count), LATER, Caller(tenant, tier)), leaves)
+                for tenant, tier, count, leaves in given_works
+            ]
+            await asyncio.sleep(0)
+            for work, leaves in admitted:
+                if leaves:
+                    work.result.cancel()
+            await asyncio.gather(*(work.result for work, _ in admitted), return_exceptions=True)
+            await scheduler.admit(sequences([1]), LATER, Caller("last")).result  # after the steps that nobody waits for
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert scheduler.queued_tokens == 0
+
+    asyncio.run(run())

@@ -37,7 +37,7 @@ class Till:
     """A meter that keeps what it was asked. broken: raised on authorising. seconds: that it takes."""
 
     def __init__(self, *, broken: Exception | None = None, seconds: float = 0.0) -> None:
-        self._broken, self._seconds, self.capture_s = broken, seconds, 0.0
+        self._broken, self._seconds, self.capture_s, self.release_s = broken, seconds, 0.0, 0.0
         self.log: list[tuple[str, int]] = []
 
     async def authorise(self, caller: Caller, nano_dollars: int) -> "TillHold":
@@ -57,6 +57,7 @@ class TillHold:
         self._till.log.append(("capture", usage.nano_dollars))
 
     async def release(self) -> None:
+        await asyncio.sleep(self._till.release_s)
         self._till.log.append(("release", 0))
 
 
@@ -203,6 +204,47 @@ async def test_a_deadline_does_not_cut_a_capture_in_two() -> None:
     async with Admission(QueueSettings(), till).job(served(), Demand(10, 50), Terms(timeout_s=0.1)) as (_, credit):
         await credit.capture(USAGE)
     assert till.log == [("hold", 50), ("capture", 5)]
+
+
+@pytest.mark.parametrize("captures", [True, False])
+async def test_a_client_that_hangs_up_does_not_cut_a_capture_or_a_release_in_two(captures: bool) -> None:
+    till = Till()
+    till.capture_s = till.release_s = 0.1
+    admission, model = Admission(QueueSettings(), till), served()
+
+    async def work() -> None:
+        async with admission.job(model, Demand(10, 50), HOUR) as (_, credit):
+            await credit.held()
+            if captures:
+                await credit.capture(USAGE)
+
+    client = asyncio.create_task(work())
+    await asyncio.sleep(0.05)
+    client.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await client
+    assert till.log == [("hold", 50), ("capture", 5) if captures else ("release", 0)]
+
+
+async def test_a_failure_just_before_the_deadline_is_told_and_gives_the_credit_back() -> None:
+    till = Till()
+    till.release_s = 0.2
+    admission, model = Admission(QueueSettings(), till), served()
+
+    async def fail() -> None:
+        async with admission.job(model, Demand(10, 50), Terms(timeout_s=0.1)) as (_, credit):
+            await credit.held()
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    assert till.log == [("hold", 50), ("release", 0)]
+
+
+async def test_a_meter_that_times_out_is_not_taken_for_the_requests_deadline() -> None:
+    till = Till(broken=TimeoutError("the database does not answer"))
+    with pytest.raises(TimeoutError, match="the database"):
+        await reranker(served(), till).ask(rerank("fish"), HOUR)
 
 
 async def test_a_caller_that_leaves_while_credit_is_asked_for_holds_nothing() -> None:
