@@ -29,7 +29,9 @@ def test_make_run_prints_a_curl_line_that_works(server: Server, served_model: Ti
 def test_make_run_hands_on_what_it_is_given() -> None:
     given = {"CONFIG": "a b.yaml", "HOST": "::1", "MODEL": "c d", "PORT": "1", "PRECISION": "fast", "REPLICAS": "2"}
     variables = [f"{name}={value}" for name, value in given.items()]
-    shown = subprocess.run(["make", "-n", "run", *variables], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "-n", "run", *variables], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     _, _, command = shown.stdout.partition("exec .venv/bin/rayrank serve ")
     words = shlex.split(command.replace("\\\n", " "))
     options = dict(zip(words[::2], words[1::2], strict=True))
