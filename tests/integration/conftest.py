@@ -41,7 +41,8 @@ def server(served_model: TinyModel, broken_model: Path, tmp_path_factory: pytest
     whose replicas are killed, all simulated, so that they start soon; and one that cannot be loaded.
     """
     simulated = {"name": EMBEDDED_MODEL, "engine": {"simulated": {"tokens_per_s": 20_000}}}
-    sleeps = {"cpus": 0.1, "min_replicas": 0, "max_replicas": 2, "idle_s": 3, "downscale_delay_s": 3}
+    # It must not sleep again before a client comes that was told to wait longer than the start took.
+    sleeps = {"cpus": 0.1, "min_replicas": 0, "max_replicas": 2, "idle_s": 8, "downscale_delay_s": 3}
     grows = {"cpus": 0.1, "min_replicas": 1, "max_replicas": 2, "target_backlog_s": 0.05}
     small = {"scaling": {"cpus": 0.1}}
     models = [
