@@ -53,6 +53,8 @@ class Credit:
 
     async def give_back(self) -> None:
         """Release what was not captured."""
+        if self._capturing is not None and self._captured(self._capturing):
+            return
         self._end_deadline()
         settling = asyncio.create_task(self._settle(), name="give back")
         try:
@@ -69,10 +71,14 @@ class Credit:
         hold = await self._holding
         await hold.capture(usage)
 
+    @staticmethod
+    def _captured(capturing: asyncio.Task[None]) -> bool:
+        return capturing.done() and not capturing.cancelled() and capturing.exception() is None
+
     async def _settle(self) -> None:
         if self._capturing is not None:
             await asyncio.wait({self._capturing})
-            if self._capturing.exception() is None:
+            if self._captured(self._capturing):
                 return
         self._holding.cancel()
         await asyncio.wait({self._holding})
@@ -149,14 +155,11 @@ class Admission:
     @asynccontextmanager
     async def _held(self, caller: Caller, nano_dollars: int, limit: asyncio.Timeout) -> AsyncIterator[Credit]:
         # Beside the tokenising: a database takes about as long as that.
-        credit = Credit(asyncio.create_task(self._authorise(caller, nano_dollars), name="authorise"), limit)
+        credit = Credit(asyncio.create_task(self._meter.authorise(caller, nano_dollars), name="authorise"), limit)
         try:
             yield credit
         finally:
             await credit.give_back()
-
-    async def _authorise(self, caller: Caller, nano_dollars: int) -> Hold:
-        return await self._meter.authorise(caller, nano_dollars)
 
 
 async def _woken(model: ServedModel, terms: Terms, limit: asyncio.Timeout) -> None:

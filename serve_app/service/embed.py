@@ -10,7 +10,7 @@ from serve_app.domain.passages import PassageTooLongError, TokenIds
 from serve_app.domain.price import nano_dollars_per_token
 from serve_app.domain.request import EmbedRequest, Reading
 from serve_app.service.admission import Demand
-from serve_app.service.operation import Means, bi_encoder_only, too_long
+from serve_app.service.operation import Means, too_long
 from serve_app.service.reader import Reader
 from serve_app.service.scoring import CHARACTERS_PER_TOKEN, stages
 from serve_app.service.served import ServedModel
@@ -25,7 +25,8 @@ class Embed:
     def __init__(self, model: ServedModel, request: EmbedRequest) -> None:
         """Raises ServiceError where the request cannot be done on this model."""
         if model.width is None:
-            raise bi_encoder_only(model.card.id)
+            message = f"{shown(model.card.id)} is a cross-encoder: it scores pairs and has no embeddings"
+            raise ServiceError("invalid_request", message, "model")
         if request.dimensions not in {None, model.width}:
             message = f"dimensions must be {model.width} for {shown(model.card.id)}; got {request.dimensions}"
             raise ServiceError("invalid_request", message, "dimensions")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.errors import ServiceError
 from serve_app.domain.passages import PassageTooLongError
 from serve_app.domain.request import FieldNames
 from serve_app.service.admission import Credit, Demand
@@ -50,9 +50,3 @@ def too_long(
     advice = f"Set {names.to_truncate} to cut it."
     message = f"{param} has {error.tokens:,} tokens; the model reads at most {error.limit:,} of it. {advice}"
     return ServiceError("invalid_request", message, param, fault="size")
-
-
-def bi_encoder_only(model_id: str) -> ServiceError:
-    """The answer to who wants vectors of a cross-encoder."""
-    message = f"{shown(model_id)} is a cross-encoder: it scores pairs and has no embeddings"
-    return ServiceError("invalid_request", message, "model")
