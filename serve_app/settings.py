@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from serve_app.domain.input_format import Truncation
+
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
@@ -136,6 +138,13 @@ class ModelSettings(Group):
     )
     id: Annotated[Name | None, Field(description="What clients ask for, in place of all names of its card.")] = None
     aliases: Annotated[tuple[Name, ...], Field(description="Further names that clients may ask for.")] = ()
+    truncation: Annotated[
+        Truncation | None,
+        Field(
+            description="What is cut where query and document are too long together: longest_first, as "
+            "sentence-transformers does, or query_to_three_quarters, as FlagEmbedding does; the card's when left out."
+        ),
+    ] = None
     scaling: ScalingSettings = ScalingSettings()
     engine: EngineSettings = EngineSettings()
 

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from serve_app.domain.input_format import Truncation
 from serve_app.domain.model import ModelFacts, Pricing
 
 MAX_USD = 1_000_000
@@ -63,9 +64,13 @@ def _possible(price: Decimal, decimals: int) -> Decimal:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Card(ModelFacts):
-    """One model of the catalogue: its facts, and its source."""
+    """One model of the catalogue: its facts, its source, and what its own files do not say of how it is read.
+
+    truncation: what is cut where query and document are too long together.
+    """
 
     source: Source
+    truncation: Truncation = "longest_first"
     pricing: CheckedPricing = CheckedPricing()
 
     @field_validator("id")

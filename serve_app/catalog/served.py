@@ -1,6 +1,7 @@
 """The cards of the models that the settings name."""
 
 from collections import Counter
+from dataclasses import replace
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import CatalogError, load_catalog
@@ -19,6 +20,8 @@ def served_cards(settings: Settings) -> list[Card]:
         card = resolve(model.name, catalog)
         if model.engine.simulated:
             card = card.on_simulated_device()
+        if model.truncation:
+            card = replace(card, truncation=model.truncation)
         cards.append(card.called(model.id, model.aliases))
     names = Counter(name for card in cards for name in _names(card))
     if twice := [name for name, count in names.items() if count > 1]:

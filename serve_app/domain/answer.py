@@ -93,7 +93,7 @@ class PairScores:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """The answer to an EmbedRequest: vectors of length 1, float32 (inputs, width)."""
+    """The answer to an EmbedRequest: float32 (inputs, width), as the model's last module gives them."""
 
     model: str
     vectors: NDArray[np.float32]

@@ -1,94 +1,56 @@
-"""Documents to passages: what of each text the model reads, and the token ids around it."""
+"""Documents to passages: what of each text the model reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serve_app.domain.request import Reading
+from serve_app.domain.cuts import Cuts
+from serve_app.domain.input_format import InputFormat, TokenIds
+from serve_app.domain.prompts import NO_PROMPT, Prompt
+from serve_app.domain.request import Reading, Side
+from serve_app.domain.truncation import Tokens, kept_of_queries, longest_query
 
-TokenIds = NDArray[np.int32]
 DEFAULT_READING = Reading()
-
-# Each passage begins with this part of the one before it, so that what a cut would part is whole in one of the two.
-OVERLAP = 1 / 8
-
-
-@dataclass(frozen=True, slots=True)
-class InputFormat:
-    """How a model wants its input, as the special tokens that its own tokenizer adds.
-
-    A cross-encoder reads `opening query between passage closing` as one sequence; a bi-encoder reads the query and each
-    passage as sequences of their own, `opening text closing`.
-
-    max_tokens: the longest sequence, special tokens included.
-    """
-
-    max_tokens: int
-    reads_pairs: bool
-    opening: TokenIds
-    between: TokenIds
-    closing: TokenIds
-
-    @property
-    def special_tokens(self) -> int:
-        """Special tokens of one sequence."""
-        return self.opening.size + self.closing.size + (self.between.size if self.reads_pairs else 0)
-
-    def within(self, max_tokens: int | None) -> "InputFormat":
-        """The same format with another maximum, unless its own is lower.
-
-        max_tokens: more than the special tokens; None leaves the format as it is.
-        """
-        return self if max_tokens is None else replace(self, max_tokens=min(self.max_tokens, max_tokens))
-
-    @property
-    def max_query_tokens(self) -> int:
-        """Tokens kept of a query: three quarters of the maximum in a pair (FlagEmbedding's FlagReranker)."""
-        room = self.max_tokens - self.special_tokens
-        return min(self.max_tokens * 3 // 4, room) if self.reads_pairs else room
-
-    def max_passage_tokens(self, query_tokens: int) -> int:
-        """Tokens left for a passage beside a query of this many tokens."""
-        return self.max_tokens - self.special_tokens - (query_tokens if self.reads_pairs else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """What a model reads to rank the documents of one request.
+    """What a model reads to rank documents beside queries, or of texts without a query.
 
-    prefix, suffix: int32, the ids before and behind every passage. pair: whether the prefix holds the query.
-    query: int32, the query as a sequence of its own between prefix and suffix; None in pairs and for texts without one.
-    token_ids: one int32 array a passage, without special tokens.
-    lengths: int64 (passages,), tokens of the sequence that each passage is scored in: prefix and suffix included.
+    queries: one int32 array each, as much of it as is read; the same query may come several times, cut differently.
+    query_of: int32 (passages,), index of each passage's query; zeros where there are no queries.
+    token_ids: one int32 array a passage, without special tokens. sizes: int64 (passages,), how many tokens of its
+    document it has: all but the prompt that is repeated. lengths: int64 (passages,), tokens of the sequence that each
+    passage is scored in.
     documents: int32 (passages,), index of each passage's document. starts: int32 (passages,), index of each passage's
     first token in its document.
+    query_prompt, prompt: tokens at the beginning of a query's and of a passage's sequence that pooling leaves out.
     """
 
-    prefix: TokenIds
-    suffix: TokenIds
-    pair: bool
-    query: TokenIds | None
+    form: InputFormat
+    queries: list[TokenIds]
+    query_of: NDArray[np.int32]
     token_ids: list[TokenIds]
-    lengths: NDArray[np.int64]
+    sizes: Tokens
+    lengths: Tokens
     documents: NDArray[np.int32]
     starts: NDArray[np.int32]
-
-    @property
-    def around(self) -> int:
-        """Tokens of prefix and suffix together."""
-        return self.prefix.size + self.suffix.size
-
-    @property
-    def total_tokens(self) -> int:
-        """Tokens that the model reads for all passages, and for a query of its own."""
-        return int(self.lengths.sum()) + self.query_tokens
+    query_prompt: int = 0
+    prompt: int = 0
 
     @property
     def query_tokens(self) -> int:
-        """Tokens that the model reads for a query of its own; 0 for a cross-encoder."""
-        return 0 if self.query is None else self.query.size + self.around
+        """Tokens that the model reads for queries as sequences of their own; 0 for a cross-encoder."""
+        if self.form.reads_pairs:
+            return 0
+        return sum(query.size + self.form.special_tokens for query in self.queries)
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens that the model reads for all passages, and for queries of their own."""
+        return int(self.lengths.sum()) + self.query_tokens
 
 
 class PassageTooLongError(ValueError):
@@ -105,99 +67,147 @@ class PassageTooLongError(ValueError):
         self.limit = limit
 
 
-def cut_query(query: TokenIds, form: InputFormat, reading: Reading = DEFAULT_READING, number: int = 0) -> TokenIds:
-    """The part of the query that is read.
-
-    query: int32 (tokens,), without special tokens. number: which query of the request it is.
-    Raises PassageTooLongError when it is longer than the model allows and must not be truncated.
-    """
-    limit, asked = form.max_query_tokens, reading.max_query_tokens or query.size
-    if not reading.truncate and min(query.size, asked) > limit:
-        raise PassageTooLongError(-1 - number, query.size, limit)
-    limit = min(limit, asked)
-    return query[max(query.size - limit, 0) :] if reading.truncated_side == "left" else query[:limit]
-
-
 def cut_passages(
-    query: TokenIds,
+    queries: Sequence[TokenIds],
     documents: Sequence[TokenIds],
     form: InputFormat,
     reading: Reading = DEFAULT_READING,
-    first_document: int = 0,
-) -> Passages:
-    """The passages of documents beside a query.
-
-    query: int32 (tokens,), already cut. documents: one int32 array each, without special tokens. first_document: index
-    of the first of them in the request.
-    Raises PassageTooLongError naming the first document that does not fit and must not be truncated.
-    """
-    room = form.max_passage_tokens(query.size)
-    if form.reads_pairs:
-        prefix = np.concatenate([form.opening, query, form.between])
-        return _cut(documents, room, reading, first_document, prefix=prefix, suffix=form.closing, pair=True)
-    return _cut(documents, room, reading, first_document, prefix=form.opening, suffix=form.closing, query=query)
-
-
-def cut_texts(texts: Sequence[TokenIds], form: InputFormat, reading: Reading, first_text: int = 0) -> Passages:
-    """The passages of texts that are read without a query. Arguments and errors are those of cut_passages."""
-    return _cut(texts, form.max_passage_tokens(0), reading, first_text, prefix=form.opening, suffix=form.closing)
-
-
-def passage_counts(tokens: NDArray[np.int64], room: int) -> NDArray[np.int64]:
-    """How many passages of at most `room` tokens a text has.
-
-    tokens: int64 (texts,), tokens of each text. Returns int64 (texts,), each 1 or more.
-    """
-    if room < 1:
-        return np.ones_like(tokens)
-    return 1 + np.maximum(-(-(tokens - room) // _stride(room)), 0)
-
-
-def _cut(
-    texts: Sequence[TokenIds],
-    room: int,
-    reading: Reading,
-    first: int,
     *,
-    prefix: TokenIds,
-    suffix: TokenIds,
-    pair: bool = False,
-    query: TokenIds | None = None,
+    query_of: Sequence[int] | None = None,
+    first_query: int = 0,
+    first_document: int = 0,
+    query_prompt: Prompt = NO_PROMPT,
+    prompt: Prompt = NO_PROMPT,
 ) -> Passages:
-    """The passages of texts in order, each of at most `room` tokens. first: index of the first text."""
-    sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    read = _tokens_read(sizes, room, reading, first)
-    counts = passage_counts(read, room)
-    texts_of = np.repeat(np.arange(sizes.size), counts)
-    numbers = np.arange(texts_of.size) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text's passages
-    dropped = sizes - read if reading.truncated_side == "left" else np.zeros_like(sizes)
-    starts = dropped[texts_of] + numbers * _stride(room)
-    ends = np.minimum(starts + room, (dropped + read)[texts_of])
-    places = zip(texts_of.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    """The passages of documents, each beside its query.
+
+    queries, documents: one int32 array each, their prompts' tokens included, special tokens not. query_of: index of
+    each document's query; None where all have the first. first_query, first_document: numbers of the first of them in
+    the request. query_prompt, prompt: what the queries and the documents begin with.
+    Raises PassageTooLongError naming the first text that does not fit and must not be truncated.
+    """
+    of = np.zeros(len(documents), dtype=np.int64) if query_of is None else np.asarray(query_of, dtype=np.int64)
+    asked = _asked(queries, reading.max_query_tokens, query_prompt)
+    if not reading.truncate and (too_long := np.flatnonzero(asked > longest_query(form))).size:
+        number = int(too_long[0])
+        raise PassageTooLongError(-1 - first_query - number, queries[number].size, longest_query(form))
+    sizes = _asked(documents, reading.max_document_tokens, prompt)
+    if not form.reads_pairs:
+        kept = np.minimum(asked, form.room)[of]
+    else:
+        kept = kept_of_queries(asked[of], sizes, form) if reading.truncate else asked[of]
+    side = reading.truncated_side or form.truncated_side
+    read_queries, read_query_of = _distinct(queries, of, kept, side)
+    beside = kept if form.reads_pairs else np.zeros_like(kept)
+    room = form.room - beside
+    pieces = _pieces(documents, sizes, room, reading, side=side, prompt=prompt, first=first_document)
     return Passages(
-        prefix=prefix,
-        suffix=suffix,
-        pair=pair,
-        query=query,
-        token_ids=[texts[text][start:end] for text, start, end in places],
-        lengths=ends - starts + prefix.size + suffix.size,
-        documents=(texts_of + first).astype(np.int32),
-        starts=starts.astype(np.int32),
+        form=form,
+        queries=read_queries,
+        query_of=read_query_of[pieces.texts],
+        token_ids=pieces.token_ids,
+        sizes=pieces.sizes,
+        lengths=_sizes(pieces.token_ids) + form.special_tokens + beside[pieces.texts],
+        documents=(pieces.texts + first_document).astype(np.int32),
+        starts=pieces.starts.astype(np.int32),
+        query_prompt=query_prompt.unpooled,
+        prompt=prompt.unpooled,
     )
 
 
-def _tokens_read(sizes: NDArray[np.int64], room: int, reading: Reading, first: int) -> NDArray[np.int64]:
+def cut_texts(
+    texts: Sequence[TokenIds], form: InputFormat, reading: Reading, prompt: Prompt = NO_PROMPT, first_text: int = 0
+) -> Passages:
+    """The passages of texts that are read without a query. Arguments and errors are those of cut_passages."""
+    sizes = _asked(texts, reading.max_document_tokens, prompt)
+    side = reading.truncated_side or form.truncated_side
+    room = np.full_like(sizes, form.room)
+    pieces = _pieces(texts, sizes, room, reading, side=side, prompt=prompt, first=first_text)
+    return Passages(
+        form=form,
+        queries=[],
+        query_of=np.zeros(pieces.texts.size, dtype=np.int32),
+        token_ids=pieces.token_ids,
+        sizes=pieces.sizes,
+        lengths=_sizes(pieces.token_ids) + form.special_tokens,
+        documents=(pieces.texts + first_text).astype(np.int32),
+        starts=pieces.starts.astype(np.int32),
+        prompt=prompt.unpooled,
+    )
+
+
+def _sizes(texts: Sequence[TokenIds]) -> Tokens:
+    return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+
+
+def _asked(texts: Sequence[TokenIds], most: int | None, prompt: Prompt) -> Tokens:
+    """How many tokens of each text the client wants read, its prompt's included. most: of the text without it."""
+    sizes = _sizes(texts)
+    return sizes if most is None else np.minimum(sizes, most + prompt.token_ids.size)
+
+
+def _distinct(
+    queries: Sequence[TokenIds], of: Tokens, kept: Tokens, side: Side
+) -> tuple[list[TokenIds], NDArray[np.int32]]:
+    """The queries as they are cut for their documents, each form once, and the index of each document's.
+
+    of: int64 (documents,), index of each document's query. kept: int64 (documents,), how much of it is read.
+    """
+    most = int(kept.max(initial=0)) + 1
+    forms, index = np.unique(of * most + kept, return_inverse=True)
+    cut = []
+    for query, tokens in zip((forms // most).tolist(), (forms % most).tolist(), strict=True):
+        whole = queries[query]
+        cut.append(whole[whole.size - tokens :] if side == "left" else whole[:tokens])
+    return cut, index.astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Parts of texts: see Passages. texts: int64 (passages,), index of each one's text."""
+
+    texts: NDArray[np.int64]
+    token_ids: list[TokenIds]
+    sizes: Tokens
+    starts: Tokens
+
+
+def _pieces(
+    texts: Sequence[TokenIds],
+    asked: Tokens,
+    room: Tokens,
+    reading: Reading,
+    *,
+    side: Side,
+    prompt: Prompt,
+    first: int,
+) -> _Pieces:
+    """The parts of texts in order. asked: (texts,), tokens to read of each. room: (texts,), of one passage of each."""
+    cuts = Cuts(room, prompt.token_ids.size)
+    read = _tokens_read(asked, _sizes(texts), cuts, reading, first)
+    counts = cuts.passages(read)
+    texts_of = np.repeat(np.arange(read.size), counts)
+    numbers = np.arange(texts_of.size) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text's passages
+    dropped = _sizes(texts) - read if side == "left" else np.zeros_like(read)
+    starts, most = cuts.place(texts_of, numbers)
+    starts += dropped[texts_of]
+    ends = np.minimum(starts + most, (dropped + read)[texts_of])
+    token_ids = [
+        texts[text][start:end]
+        for text, start, end in zip(texts_of.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    ]
+    if prompt.token_ids.size:
+        for index in np.flatnonzero(numbers).tolist():
+            token_ids[index] = np.concatenate([prompt.token_ids, token_ids[index]])
+    return _Pieces(texts_of, token_ids, ends - starts, starts)
+
+
+def _tokens_read(asked: Tokens, sizes: Tokens, cuts: Cuts, reading: Reading, first: int) -> Tokens:
     """How many tokens of each text are read. Raises PassageTooLongError where some must not be dropped."""
-    read = sizes if reading.max_document_tokens is None else np.minimum(sizes, reading.max_document_tokens)
     if reading.max_passages is None:
-        return read
-    reach = room + (reading.max_passages - 1) * _stride(room)
-    if not reading.truncate and (too_long := np.flatnonzero(read > reach)).size:
+        return asked
+    reach = cuts.reach(reading.max_passages)
+    if not reading.truncate and (too_long := np.flatnonzero(asked > reach)).size:
         text = int(too_long[0])
-        raise PassageTooLongError(first + text, int(sizes[text]), reach)
-    return np.minimum(read, reach)
-
-
-def _stride(room: int) -> int:
-    """Tokens from the start of one passage to that of the next."""
-    return max(room - int(room * OVERLAP), 1)
+        raise PassageTooLongError(first + text, int(sizes[text]), int(reach[text]))
+    return np.minimum(asked, reach)

@@ -26,14 +26,15 @@ class Reading:
     """How much of long texts the model reads.
 
     max_passages: of one document, each as long as the model and the query leave room for; None for as many as it takes.
-    truncate: drop what does not fit into them; otherwise such a text is an error. truncated_side: where it is dropped.
+    truncate: drop what does not fit into them; otherwise such a text is an error. truncated_side: where it is dropped;
+    None for where the model's own tokenizer drops it.
     max_query_tokens, max_document_tokens, max_sequence_tokens: the client's own limits, which texts are always cut to;
     the last one's sequence is all that the model reads at once, special tokens included.
     """
 
     max_passages: int | None = 1
     truncate: bool = True
-    truncated_side: Side = "right"
+    truncated_side: Side | None = None
     max_query_tokens: int | None = None
     max_document_tokens: int | None = None
     max_sequence_tokens: int | None = None
@@ -68,7 +69,8 @@ class RerankRequest(ModelRequest[Ranking]):
 
     top_n: how many to return, None for all. return_documents, return_passages: give
     each document back, or where its best passage lies. raw_scores: the model's own score (logit, cosine) in place of 0
-    to 1. warnings: what of the body was ignored.
+    to 1. prompt_name: of the model's prompts, which is put before the query; None for its own choice. warnings: what of
+    the body was ignored.
     """
 
     query: str
@@ -77,6 +79,7 @@ class RerankRequest(ModelRequest[Ranking]):
     return_documents: bool = False
     return_passages: bool = False
     raw_scores: bool = False
+    prompt_name: str | None = None
     reading: Reading = Reading()
     names: FieldNames = FieldNames()
     warnings: list[str] = field(default_factory=list)
@@ -100,13 +103,19 @@ class ScoreRequest(ModelRequest[PairScores]):
 class EmbedRequest(ModelRequest[Embeddings]):
     """Texts to turn into vectors, each as text or as the model's own token ids, special ones included or not.
 
-    dimensions: how many numbers the client expects, None where it takes what the model gives.
+    dimensions: how many numbers the client expects, None where it takes what the model gives. prompt_name: of the
+    model's prompts, which is put before each text. input_type: what the texts are, where the model has a prompt for
+    each; None for the model's default prompt. normalize: give vectors a length of 1, or not; None for what the model's
+    own modules do.
     """
 
     inputs: Sequence[str | Sequence[int]]
     dimensions: int | None = None
+    prompt_name: str | None = None
+    input_type: Literal["query", "document"] | None = None
+    normalize: bool | None = None
     truncate: bool = False
-    truncated_side: Side = "right"
+    truncated_side: Side | None = None
     names: FieldNames = FieldNames(documents="input")
 
 

@@ -1,13 +1,13 @@
 """Token sequences end to end, without padding: what a step of the model reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serve_app.domain.passages import TokenIds
+from serve_app.domain.input_format import TokenIds
 from serve_app.domain.shards import Shard
 
 # What a model gives for sequences: float32 (sequences, width).
@@ -21,11 +21,13 @@ class Sequences:
     token_ids: int32 (tokens,), the sequences end to end, special tokens included.
     lengths: int32 (sequences,), tokens of each sequence.
     first_segments: int32 (sequences,), tokens of each sequence in segment 0; those behind them are in segment 1.
+    prompt_lengths: int32 (sequences,), tokens at the beginning of each sequence that pooling leaves out.
     """
 
     token_ids: TokenIds
     lengths: NDArray[np.int32]
     first_segments: NDArray[np.int32]
+    prompt_lengths: NDArray[np.int32]
 
     def __len__(self) -> int:
         """Number of sequences."""
@@ -48,11 +50,16 @@ class Sequences:
         return _runs((self.first_segments, self.lengths - self.first_segments), len(self)).astype(np.int32)
 
     @classmethod
+    def plain(cls, token_ids: TokenIds, lengths: NDArray[np.int32]) -> Self:
+        """Sequences all of whose tokens are in segment 0 and pooled."""
+        return cls(token_ids, lengths, lengths, np.zeros_like(lengths))
+
+    @classmethod
     def filler(cls, tokens: int, count: int) -> Self:
         """Sequences of zeros: `tokens` in all, in `count` sequences of lengths that differ by 1 at most."""
         lengths = np.full(count, tokens // count, dtype=np.int32)
         lengths[: tokens % count] += 1
-        return cls(np.zeros(tokens, dtype=np.int32), lengths, lengths)
+        return cls.plain(np.zeros(tokens, dtype=np.int32), lengths)
 
     def filled_up(self, tokens: int, count: int, max_tokens: int) -> Self | None:
         """These sequences with filler behind them, `tokens` and `count` in all; None where that cannot be.
@@ -68,19 +75,32 @@ class Sequences:
 
     @classmethod
     def wrap(
-        cls, prefix: TokenIds, token_ids: TokenIds, lengths: NDArray[np.int32], suffix: TokenIds, *, pair: bool
+        cls,
+        before: Sequence[TokenIds],
+        before_of: NDArray[np.int32] | None,
+        token_ids: TokenIds,
+        lengths: NDArray[np.int32],
+        after: TokenIds,
     ) -> Self:
-        """Sequences of `prefix text suffix`.
+        """Sequences of `before text after`, all of it in segment 0 and pooled.
 
-        token_ids: int32 (tokens,), the texts end to end. lengths: int32 (texts,), tokens of each text. pair: whether
-        the prefix holds a first text, so that what follows it is segment 1.
+        before: one int32 array each, what may come before a text. before_of: int32 (texts,), index of what comes before
+        each; None where it is the first for all. token_ids: int32 (tokens,), the texts end to end. lengths: int32
+        (texts,), tokens of each text. after: int32, what comes behind every text.
         """
-        whole = lengths + np.int32(prefix.size + suffix.size)
-        inner = _runs((prefix.size, lengths, suffix.size), lengths.size) == 1
+        ahead: NDArray[np.int32] | int
+        if before_of is None or len(before) == 1:
+            ahead = before[0].size
+            around = np.tile(np.concatenate([before[0], after]), lengths.size)
+        else:
+            ahead = np.fromiter(map(len, before), dtype=np.int32, count=len(before))[before_of]
+            around = _taken([np.concatenate([each, after]) for each in before], before_of)
+        whole = (lengths + ahead + np.int32(after.size)).astype(np.int32)
+        inner = _runs((ahead, lengths, after.size), lengths.size) == 1
         joined = np.empty(inner.size, dtype=np.int32)
         joined[inner] = token_ids
-        joined[~inner] = np.tile(np.concatenate([prefix, suffix]), lengths.size)
-        return cls(joined, whole, np.full_like(whole, prefix.size) if pair else whole)
+        joined[~inner] = around
+        return cls.plain(joined, whole)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
@@ -91,6 +111,7 @@ class Sequences:
             np.concatenate([part.token_ids for part in parts]),
             np.concatenate([part.lengths for part in parts]),
             np.concatenate([part.first_segments for part in parts]),
+            np.concatenate([part.prompt_lengths for part in parts]),
         )
 
     def take(self, indices: NDArray[np.intp]) -> Self:
@@ -100,12 +121,12 @@ class Sequences:
             lengths = self.lengths[first:end]
             start = int(self.lengths[:first].sum())
             token_ids = self.token_ids[start : start + int(lengths.sum())]
-            return type(self)(token_ids, lengths, self.first_segments[first:end])
+            return type(self)(token_ids, lengths, self.first_segments[first:end], self.prompt_lengths[first:end])
         lengths = self.lengths[indices]
         # All tokens of a sequence move by the same distance.
         shifts = self.starts[indices] - (np.cumsum(lengths) - lengths)
         token_ids = self.token_ids[np.arange(int(lengths.sum())) + np.repeat(shifts, lengths)]
-        return type(self)(token_ids, lengths, self.first_segments[indices])
+        return type(self)(token_ids, lengths, self.first_segments[indices], self.prompt_lengths[indices])
 
     def longest_first(self) -> tuple[Self, NDArray[np.intp] | None]:
         """The sequences from the longest to the shortest, and the index of each: intp (sequences,).
@@ -119,12 +140,40 @@ class Sequences:
 
 
 def shard_sequences(shard: Shard) -> Sequences:
-    """What the model reads for a shard: the query where it is a sequence of its own, then one sequence a passage."""
-    if shard.query is None:
-        return Sequences.wrap(shard.prefix, shard.token_ids, shard.lengths, shard.suffix, pair=shard.pair)
-    token_ids = np.concatenate([shard.query, shard.token_ids])
-    lengths = np.concatenate([np.array([shard.query.size], dtype=np.int32), shard.lengths])
-    return Sequences.wrap(shard.prefix, token_ids, lengths, shard.suffix, pair=False)
+    """What the model reads for a shard: queries where they are sequences of their own, then one sequence a passage."""
+    form = shard.form
+    if form.reads_pairs:
+        return _pairs(shard)
+    token_ids = np.concatenate([shard.queries, shard.token_ids])
+    lengths = np.concatenate([shard.query_lengths, shard.lengths])
+    sequences = Sequences.wrap([form.opening], None, token_ids, lengths, form.closing)
+    if not (shard.query_prompt or shard.prompt):
+        return sequences
+    counts = shard.query_lengths.size, shard.lengths.size
+    prompt_lengths = np.repeat(np.array([shard.query_prompt, shard.prompt], dtype=np.int32), counts)
+    return replace(sequences, prompt_lengths=np.minimum(prompt_lengths, sequences.lengths))
+
+
+def _pairs(shard: Shard) -> Sequences:
+    form = shard.form
+    ends = np.cumsum(shard.query_lengths)[:-1]
+    before = [np.concatenate([form.opening, query, form.between]) for query in np.split(shard.queries, ends)]
+    sequences = Sequences.wrap(before, shard.query_of, shard.token_ids, shard.lengths, form.closing)
+    if form.between_in_first is None:
+        return sequences
+    first = shard.query_lengths[shard.query_of] + np.int32(form.opening.size + form.between_in_first)
+    return replace(sequences, first_segments=first)
+
+
+def _taken(arrays: Sequence[TokenIds], indices: NDArray[np.int32]) -> TokenIds:
+    """The arrays with these indices, end to end: int32 (tokens,)."""
+    lengths = np.fromiter(map(len, arrays), dtype=np.int64, count=len(arrays))
+    starts = np.cumsum(lengths) - lengths
+    taken = lengths[indices]
+    # All tokens of an array move by the same distance.
+    shifts = starts[indices] - (np.cumsum(taken) - taken)
+    tokens: TokenIds = np.concatenate(arrays)[np.arange(int(taken.sum())) + np.repeat(shifts, taken)]
+    return tokens
 
 
 def _runs(lengths: Sequence[NDArray[np.int32] | int], count: int) -> NDArray[np.intp]:

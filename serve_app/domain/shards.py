@@ -7,31 +7,37 @@ from heapq import heapreplace
 import numpy as np
 from numpy.typing import NDArray
 
-from serve_app.domain.passages import Passages, TokenIds
+from serve_app.domain.input_format import InputFormat, TokenIds
+from serve_app.domain.passages import Passages
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
     """Some passages of one request, as they travel to a replica.
 
-    prefix, suffix, pair, query: as in Passages. Each shard of a bi-encoder carries the query, so that it stands alone.
-    token_ids: int32 (tokens,), the passages end to end, the longest first. lengths: int32 (passages,), tokens of each
-    passage without prefix and suffix.
+    queries: int32 (tokens,), the queries of these passages end to end, so that a shard stands alone; empty for texts
+    without a query. query_lengths: int32 (queries,), tokens of each. query_of: int32 (passages,), index of each
+    passage's query.
+    token_ids: int32 (tokens,), the passages end to end, the longest first. lengths: int32 (passages,), tokens of each.
+    query_prompt, prompt: as in Passages.
     """
 
-    prefix: TokenIds
-    suffix: TokenIds
-    pair: bool
-    query: TokenIds | None
+    form: InputFormat
+    queries: TokenIds
+    query_lengths: NDArray[np.int32]
+    query_of: NDArray[np.int32]
     token_ids: TokenIds
     lengths: NDArray[np.int32]
+    query_prompt: int = 0
+    prompt: int = 0
 
     @property
     def total_tokens(self) -> int:
         """Tokens that the model reads for this shard, special tokens included."""
-        around = self.prefix.size + self.suffix.size
-        query = 0 if self.query is None else self.query.size + around
-        return int(self.token_ids.size + self.lengths.size * around + query)
+        passages = int(self.token_ids.size + self.lengths.size * self.form.special_tokens)
+        if self.form.reads_pairs:
+            return passages + int(self.query_lengths[self.query_of].sum())
+        return passages + int(self.queries.size + self.query_lengths.size * self.form.special_tokens)
 
 
 def shard_count(
@@ -83,11 +89,16 @@ def cut_shards(passages: Passages, count: int) -> list[tuple[Shard, NDArray[np.i
 
 
 def _shard(passages: Passages, indices: NDArray[np.intp]) -> Shard:
+    own, query_of = np.unique(passages.query_of[indices], return_inverse=True)
+    queries = [passages.queries[query] for query in own.tolist()] if passages.queries else []
+    token_ids = [passages.token_ids[index] for index in indices.tolist()]
     return Shard(
-        prefix=passages.prefix,
-        suffix=passages.suffix,
-        pair=passages.pair,
-        query=passages.query,
-        token_ids=np.concatenate([passages.token_ids[index] for index in indices.tolist()]),
-        lengths=(passages.lengths[indices] - passages.around).astype(np.int32),
+        form=passages.form,
+        queries=np.concatenate(queries) if queries else np.empty(0, dtype=np.int32),
+        query_lengths=np.fromiter(map(len, queries), dtype=np.int32, count=len(queries)),
+        query_of=query_of.astype(np.int32),
+        token_ids=np.concatenate(token_ids),
+        lengths=np.fromiter(map(len, token_ids), dtype=np.int32, count=len(token_ids)),
+        query_prompt=passages.query_prompt,
+        prompt=passages.prompt,
     )

@@ -1,9 +1,10 @@
 """A model put together from its directory: the part that reads text, and the part that computes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from serve_app.domain.passages import InputFormat
+from serve_app.domain.input_format import InputFormat, Truncation
+from serve_app.domain.prompts import NO_PROMPT, NO_PROMPTS, Prompt, Prompts
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.files import weight_files
 from serve_app.engine.input_format import input_format
@@ -20,13 +21,21 @@ class TextSide:
     """The part of a model that turns text into what a device reads.
 
     form: how the model wants its input. vector_width: numbers of a bi-encoder's vector; None for a cross-encoder.
-    pooling: how a bi-encoder makes its vector; None for a cross-encoder.
+    pooling: how a bi-encoder makes its vector; None for a cross-encoder. prompts: what it may put before texts.
     """
 
     tokenizer: Tokenizer
     form: InputFormat
     vector_width: int | None
     pooling: Pooling | None
+    prompts: Prompts = NO_PROMPTS
+
+    def prompt(self, text: str) -> Prompt:
+        """A prompt as the model reads it."""
+        if not text:
+            return NO_PROMPT
+        [token_ids] = self.tokenizer.encode([text])
+        return Prompt(text, token_ids, 0)
 
 
 def check(directory: Path) -> None:
@@ -39,14 +48,16 @@ def check(directory: Path) -> None:
     weight_files(directory)
 
 
-def load_text_side(directory: Path) -> TextSide:
+def load_text_side(directory: Path, truncation: Truncation = "longest_first") -> TextSide:
     """The text side of the model in a directory; imports no torch.
 
+    truncation: which text of a pair is cut where both are too long together.
     Raises ModelError when the model is not supported or its tokenizer does not fit it.
     """
     config, tokenizer = read_config(directory), Tokenizer.load(directory)
     pooling = config.pooling if config.head == "embedding" else None
-    return TextSide(tokenizer, input_format(tokenizer, config), config.vector_width, pooling)
+    form = replace(input_format(tokenizer, config), truncation=truncation)
+    return TextSide(tokenizer, form, config.vector_width, pooling)
 
 
 def load_device(directory: Path, engine: EngineSettings, sha256: str | None = None, *, sharers: int = 1) -> Device:

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from serve_app.domain.passages import cut_passages, cut_query
+from serve_app.domain.passages import cut_passages
 from serve_app.domain.sequences import Sequences, shard_sequences
 from serve_app.domain.shards import cut_shards
 from serve_app.engine.input_format import input_format
@@ -62,7 +62,7 @@ def _random_sequences(config: EncoderConfig, tokenizer: Tokenizer) -> Sequences:
     """A query and documents of random tokens between the model's special tokens, which have the widest channels."""
     chance = np.random.default_rng(0)
     form = input_format(tokenizer, config)
-    query = cut_query(chance.integers(0, tokenizer.vocabulary, QUERY_TOKENS, dtype=np.int32), form)
+    query = chance.integers(0, tokenizer.vocabulary, QUERY_TOKENS, dtype=np.int32)
     documents = chance.integers(0, tokenizer.vocabulary, (DOCUMENTS, DOCUMENT_TOKENS), dtype=np.int32)
-    [(shard, _)] = cut_shards(cut_passages(query, list(documents), form), 1)
+    [(shard, _)] = cut_shards(cut_passages([query], list(documents), form), 1)
     return shard_sequences(shard)

@@ -1,6 +1,6 @@
 """How a model wants its input, from its tokenizer and its configuration."""
 
-from serve_app.domain.passages import InputFormat
+from serve_app.domain.input_format import InputFormat
 from serve_app.engine.files import ModelError
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.tokenizer import Tokenizer
@@ -21,6 +21,7 @@ def input_format(tokenizer: Tokenizer, config: EncoderConfig) -> InputFormat:
         opening=tokenizer.opening,
         between=tokenizer.between,
         closing=tokenizer.closing,
+        between_in_first=1,
     )
     if form.max_tokens <= form.special_tokens:
         raise ModelError(f"at most {form.max_tokens} tokens leave no room beside {form.special_tokens} special ones")

@@ -6,11 +6,14 @@ import numpy as np
 
 from serve_app.domain.answer import Embeddings, Usage
 from serve_app.domain.errors import ServiceError, shown
-from serve_app.domain.passages import PassageTooLongError, TokenIds
+from serve_app.domain.input_format import TokenIds
+from serve_app.domain.passages import PassageTooLongError
 from serve_app.domain.price import nano_dollars_per_token
 from serve_app.domain.request import EmbedRequest, Reading
+from serve_app.domain.scores import unit_vectors
 from serve_app.service.admission import Demand
 from serve_app.service.operation import Means, too_long
+from serve_app.service.prompts import embedding_prompt
 from serve_app.service.reader import Reader
 from serve_app.service.scoring import CHARACTERS_PER_TOKEN, stages
 from serve_app.service.served import ServedModel
@@ -35,6 +38,7 @@ class Embed:
             text if isinstance(text, str) else _own_ids(text, request.names.document(place), model)
             for place, text in enumerate(request.inputs)
         ]
+        self._prompt = embedding_prompt(model, request)
         self._price = nano_dollars_per_token(model.card.pricing.tokens_usd)
 
     @property
@@ -48,7 +52,7 @@ class Embed:
         """See Operation."""
         model, request = self._model, self._request
         reading = Reading(truncate=request.truncate, truncated_side=request.truncated_side)
-        reader = Reader(model.tokenizer, model.form, means.threads, reading)
+        reader = Reader(model.tokenizer, model.form, means.threads, reading, prompt=self._prompt)
         try:
             async with model.dispatcher.request(means.ticket) as spread:
                 async for passages in reader.texts(self._inputs, VECTORS_AT_ONCE):
@@ -58,7 +62,8 @@ class Embed:
             raise too_long(error, request.names, range(len(self._inputs))) from None
         characters = sum(len(text) for text in self._inputs if isinstance(text, str))
         usage = Usage(reader.tokens, 0, reader.tokens * self._price, characters)
-        return Embeddings(model.card.id, spread.results, usage, stages(reader, spread))
+        vectors = unit_vectors(spread.results) if request.normalize else spread.results
+        return Embeddings(model.card.id, vectors, usage, stages(reader, spread))
 
 
 def _own_ids(given: Sequence[int], name: str, model: ServedModel) -> TokenIds:

@@ -74,7 +74,7 @@ class LoadedModel:
 def load(card: Card, engine: EngineSettings | None = None) -> LoadedModel:
     """A card's model, ready to compute in a thread of its own. Raises CatalogError or ModelError."""
     directory = locate(card.source)
-    text_side = load_text_side(directory)
+    text_side = load_text_side(directory, card.truncation)
     worker = ThreadPoolExecutor(1, thread_name_prefix="device")
     device = worker.submit(load_device, directory, engine or EngineSettings(), card.source.sha256).result()
     rate = worker.submit(measured, device, text_side.form.max_tokens).result()

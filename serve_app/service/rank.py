@@ -9,6 +9,7 @@ from serve_app.domain.passages import PassageTooLongError
 from serve_app.domain.request import RerankRequest
 from serve_app.service.admission import Demand
 from serve_app.service.operation import Means, too_long
+from serve_app.service.prompts import ranking_prompts
 from serve_app.service.reader import Group, Reader
 from serve_app.service.scoring import Scored, Scoring
 from serve_app.service.served import ServedModel
@@ -24,7 +25,8 @@ class Rank:
         place_of = [places.setdefault(document.text, len(places)) for document in request.documents]
         groups = [Group(request.query, list(places))]
         self._model, self._request = model, request
-        self._scoring = Scoring(model, groups, place_of, request.reading, max_passages)
+        prompts = ranking_prompts(model, request.prompt_name)
+        self._scoring = Scoring(model, groups, place_of, request.reading, max_passages, *prompts)
 
     @property
     def demand(self) -> Demand:

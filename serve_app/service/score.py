@@ -5,6 +5,7 @@ from serve_app.domain.passages import PassageTooLongError
 from serve_app.domain.request import ScoreRequest
 from serve_app.service.admission import Demand
 from serve_app.service.operation import Means, too_long
+from serve_app.service.prompts import ranking_prompts
 from serve_app.service.reader import Group
 from serve_app.service.scoring import Scoring
 from serve_app.service.served import ServedModel
@@ -26,7 +27,8 @@ class Score:
         place_of = [by_query[query][text] for query, text in zip(request.queries, request.texts, strict=True)]
         groups = [Group(query, list(texts)) for query, texts in by_query.items()]
         self._model, self._request = model, request
-        self._scoring = Scoring(model, groups, place_of, request.reading, max_passages)
+        prompts = ranking_prompts(model)
+        self._scoring = Scoring(model, groups, place_of, request.reading, max_passages, *prompts)
 
     @property
     def demand(self) -> Demand:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from serve_app.domain.answer import Stages, Usage
 from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.input_format import InputFormat
 from serve_app.domain.merge import Scores, best_passages, winning_passages
-from serve_app.domain.passages import InputFormat, Passages
+from serve_app.domain.passages import Passages
 from serve_app.domain.price import nano_dollars_per_document
+from serve_app.domain.prompts import Prompt
 from serve_app.domain.request import Reading
 from serve_app.service.admission import Demand
 from serve_app.service.dispatch import Spread
@@ -42,7 +44,7 @@ class Scored:
         owners = np.concatenate([part.documents for part in self.parts])
         winners = winning_passages(self.each, owners, self.scores)
         starts = np.concatenate([part.starts for part in self.parts])
-        sizes = np.concatenate([part.lengths - part.around for part in self.parts])
+        sizes = np.concatenate([part.sizes for part in self.parts])
         return starts[winners], sizes[winners]
 
 
@@ -51,6 +53,7 @@ class Scoring:
     """The texts of some groups, which are counted through, and the model that scores them.
 
     place_of: for each document of the request, the place of its text among these. max_passages: of one request.
+    query_prompt, prompt: what is put before queries, and before texts.
     """
 
     model: ServedModel
@@ -58,6 +61,8 @@ class Scoring:
     place_of: Sequence[int]
     reading: Reading
     max_passages: int
+    query_prompt: Prompt
+    prompt: Prompt
     form: InputFormat = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +83,7 @@ class Scoring:
 
     def reader(self, means: Means) -> Reader:
         """What tokenises the texts."""
-        return Reader(self.model.tokenizer, self.form, means.threads, self.reading)
+        return Reader(self.model.tokenizer, self.form, means.threads, self.reading, self.query_prompt, self.prompt)
 
     async def run(self, reader: Reader, means: Means) -> Scored:
         """Score the texts of all groups. Raises PassageTooLongError, and ServiceError as Dispatcher.request."""

@@ -4,9 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from serve_app.catalog.card import Card
-from serve_app.domain.merge import Scores, sigmoid, unit_cosine
+from serve_app.domain.input_format import InputFormat
+from serve_app.domain.merge import Scores
 from serve_app.domain.model import ModelInfo, ModelState
-from serve_app.domain.passages import InputFormat
+from serve_app.domain.scores import relevance
 from serve_app.engine.assembly import TextSide
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.service.availability import Availability
@@ -54,7 +55,7 @@ class ServedModel:
 
     def relevance(self, scores: Scores) -> Scores:
         """The model's own scores as values from 0 to 1."""
-        return sigmoid(scores) if self.form.reads_pairs else unit_cosine(scores)
+        return relevance(scores, self.form)
 
     def info(self) -> ModelInfo:
         """The model as it is listed: what its replicas report is the same at every gateway."""

@@ -61,7 +61,7 @@ def _served(
     card: Card, scorer: DeploymentHandle[Scorer], settings: Settings, deployed: int, *, sleeps: bool
 ) -> ServedModel | BrokenModel:
     try:
-        text_side = load_text_side(locate(card.source))
+        text_side = load_text_side(locate(card.source), card.truncation)
     except UserError as error:
         # The other models are served all the same.
         log.error("model failed", extra={"model": card.id, "error": str(error)})  # noqa: TRY400

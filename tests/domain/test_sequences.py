@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve_app.domain.passages import cut_passages
+from serve_app.domain.prompts import Prompt
 from serve_app.domain.sequences import Sequences, shard_sequences
 from serve_app.domain.shards import cut_shards
 from tests.domain.texts import ids, input_format
@@ -12,14 +15,15 @@ some_lengths = st.lists(st.integers(0, 9), min_size=1, max_size=20)
 
 
 def of_lengths(lengths: list[int]) -> Sequences:
-    """Sequences of these lengths in which no token id comes twice; of each, a third is segment 0."""
+    """Sequences of these lengths in which no token id comes twice; a third of each is segment 0, a fifth a prompt."""
     whole = np.array(lengths, dtype=np.int32)
-    return Sequences(ids(sum(lengths), first=0), whole, whole // 3)
+    return Sequences(ids(sum(lengths), first=0), whole, whole // 3, whole // 5)
 
 
-def parts_of(sequences: Sequences) -> list[tuple[list[int], int]]:
+def parts_of(sequences: Sequences) -> list[tuple[list[int], int, int]]:
     texts = np.split(sequences.token_ids, np.cumsum(sequences.lengths)[:-1])
-    return [(text.tolist(), int(first)) for text, first in zip(texts, sequences.first_segments, strict=True)]
+    numbers = sequences.first_segments.tolist(), sequences.prompt_lengths.tolist()
+    return [(text.tolist(), *rest) for text, *rest in zip(texts, *numbers, strict=True)]
 
 
 @given(some_lengths, st.data())
@@ -46,26 +50,49 @@ def test_places_and_segments_are_those_of_each_token(lengths: list[int]) -> None
     sequences = of_lengths(lengths)
     assert sequences.places.tolist() == [place for length in lengths for place in range(length)]
     assert sequences.segments.tolist() == [
-        int(place >= first) for text, first in parts_of(sequences) for place in range(len(text))
+        int(place >= first) for text, first, _ in parts_of(sequences) for place in range(len(text))
     ]
 
 
 @pytest.mark.parametrize("reads_pairs", [True, False])
-@given(st.lists(st.integers(0, 60), min_size=1, max_size=40), st.integers(1, 9))
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=4),
+    st.lists(st.integers(0, 60), min_size=1, max_size=40),
+    st.integers(1, 9),
+    st.data(),
+)
 def test_a_shards_sequences_are_its_passages_between_the_models_special_tokens(
-    reads_pairs: bool, sizes: list[int], count: int
+    reads_pairs: bool, queries: list[int], sizes: list[int], count: int, data: st.DataObject
 ) -> None:
-    query, form = ids(5), input_format(128, reads_pairs=reads_pairs)
+    in_first = data.draw(st.none() | st.integers(0, 2))
+    form = replace(input_format(128, reads_pairs=reads_pairs), between_in_first=in_first)
+    texts = [ids(size, first=10_000 + 100 * place).tolist() for place, size in enumerate(queries)]
     documents = [ids(size, first=100 * place) for place, size in enumerate(sizes)]
+    query_of = data.draw(st.lists(st.integers(0, len(queries) - 1), min_size=len(sizes), max_size=len(sizes)))
     opening, between, closing = (part.tolist() for part in (form.opening, form.between, form.closing))
-    for shard, indices in cut_shards(cut_passages(query, documents, form), count):
-        before = [*opening, *query.tolist(), *between] if reads_pairs else opening
-        expected = [[*before, *documents[index].tolist(), *closing] for index in indices]
+    passages = cut_passages([np.array(text, dtype=np.int32) for text in texts], documents, form, query_of=query_of)
+    for shard, indices in cut_shards(passages, count):
+        expected = []
+        for index in indices:
+            before = [*opening, *texts[query_of[index]], *between] if reads_pairs else opening
+            expected.append([*before, *documents[index].tolist(), *closing])
         if not reads_pairs:
-            expected.insert(0, [*opening, *query.tolist(), *closing])
+            own = sorted({query_of[index] for index in indices})
+            expected = [[*opening, *texts[query], *closing] for query in own] + expected
         found = parts_of(shard_sequences(shard))
-        assert [text for text, _ in found] == expected
-        assert [first for _, first in found] == [len(before) if reads_pairs else len(text) for text in expected]
+        assert [text for text, *_ in found] == expected
+        segments = [first for _, first, _ in found]
+        if reads_pairs and in_first is not None:
+            assert segments == [1 + queries[query_of[index]] + in_first for index in indices]
+        else:
+            assert segments == [len(text) for text in expected]
+
+
+def test_a_prompt_that_pooling_leaves_out_is_marked_at_queries_and_passages() -> None:
+    form = input_format(16, reads_pairs=False)
+    prompts = {"query_prompt": Prompt("q", ids(2), 3), "prompt": Prompt("d", ids(0), 1)}
+    [(shard, _)] = cut_shards(cut_passages([ids(5)], [ids(4), ids(9)], form, **prompts), 1)
+    assert shard_sequences(shard).prompt_lengths.tolist() == [3, 1, 1]
 
 
 @settings(max_examples=100)

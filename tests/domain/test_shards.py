@@ -90,7 +90,7 @@ def test_busy_replicas_are_left_alone() -> None:
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=40), st.integers(1, 9))
 def test_shards_carry_their_passages_whole(reads_pairs: bool, sizes: list[int], count: int) -> None:
     documents = [ids(size, first=100 * place) for place, size in enumerate(sizes)]
-    passages = cut_passages(ids(5), documents, input_format(128, reads_pairs=reads_pairs))
+    passages = cut_passages([ids(5)], documents, input_format(128, reads_pairs=reads_pairs))
     for shard, indices in cut_shards(passages, count):
         pieces = np.split(shard.token_ids, np.cumsum(shard.lengths)[:-1])
         for piece, index in zip(pieces, indices, strict=True):
@@ -99,7 +99,7 @@ def test_shards_carry_their_passages_whole(reads_pairs: bool, sizes: list[int], 
 
 @pytest.mark.parametrize("reads_pairs", [True, False])
 def test_a_shard_counts_the_tokens_that_the_model_reads(reads_pairs: bool) -> None:
-    passages = cut_passages(ids(5), [ids(10), ids(0), ids(7)], input_format(64, reads_pairs=reads_pairs))
+    passages = cut_passages([ids(5)], [ids(10), ids(0), ids(7)], input_format(64, reads_pairs=reads_pairs))
     ((shard, _),) = cut_shards(passages, 1)
     assert shard.total_tokens == passages.total_tokens
 
@@ -112,9 +112,33 @@ def test_a_shards_longest_passage_comes_first(lengths: np.ndarray, count: int) -
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=40), st.integers(1, 9))
 def test_a_shard_travels_small(sizes: list[int], count: int) -> None:
-    passages = cut_passages(ids(5), [ids(size) for size in sizes], input_format(128, reads_pairs=True))
+    passages = cut_passages([ids(5)], [ids(size) for size in sizes], input_format(128, reads_pairs=True))
     for shard, _ in cut_shards(passages, count):
         found = pickle.loads(pickle.dumps(shard))
         np.testing.assert_array_equal(found.token_ids, shard.token_ids)
-        # Four bytes a token and a passage, beside what the arrays and the class themselves take.
-        assert len(pickle.dumps(shard)) < 4 * (shard.token_ids.size + shard.lengths.size + shard.prefix.size) + 1_000
+        # Four bytes a token and eight a passage, beside what the arrays and the class themselves take.
+        assert (
+            len(pickle.dumps(shard)) < 4 * (shard.token_ids.size + 2 * shard.lengths.size + shard.queries.size) + 1_500
+        )
+
+
+@given(
+    st.lists(st.integers(0, 20), min_size=1, max_size=6),
+    st.lists(st.integers(0, 60), min_size=1, max_size=30),
+    st.data(),
+)
+def test_a_shard_carries_the_queries_of_its_passages_and_no_others(
+    queries: list[int], sizes: list[int], data: st.DataObject
+) -> None:
+    query_of = data.draw(st.lists(st.integers(0, len(queries) - 1), min_size=len(sizes), max_size=len(sizes)))
+    texts = [ids(size, first=1_000 * place) for place, size in enumerate(queries)]
+    form = input_format(128, reads_pairs=data.draw(st.booleans()))
+    passages = cut_passages(texts, [ids(size) for size in sizes], form, query_of=query_of)
+    shards = cut_shards(passages, data.draw(st.integers(1, 5)))
+    for shard, indices in shards:
+        own = np.split(shard.queries, np.cumsum(shard.query_lengths)[:-1])
+        for of, index in zip(shard.query_of, indices, strict=True):
+            np.testing.assert_array_equal(own[of], texts[query_of[index]])
+        assert set(shard.query_of.tolist()) == set(range(shard.query_lengths.size))
+    if form.reads_pairs:
+        assert sum(shard.total_tokens for shard, _ in shards) == passages.total_tokens

@@ -4,7 +4,9 @@ from functools import cache
 
 import numpy as np
 
-from serve_app.domain.passages import InputFormat, cut_passages, cut_query
+from serve_app.domain.input_format import InputFormat
+from serve_app.domain.passages import cut_passages, cut_texts
+from serve_app.domain.request import Reading
 from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import Sequences, shard_sequences
 from serve_app.domain.shards import Shard, cut_shards
@@ -23,7 +25,7 @@ class Engine:
 
     def scores(self, query: str, documents: list[str], shards: int = 1) -> np.ndarray:
         encoded, *rest = self.tokenizer.encode([query, *documents])
-        passages = cut_passages(cut_query(encoded, self.form), rest, self.form)
+        passages = cut_passages([encoded], rest, self.form)
         scores = np.empty(len(documents), dtype=np.float32)
         for shard, indices in cut_shards(passages, shards):
             scores[indices] = shard_results(shard, self.model(shard_sequences(shard)))
@@ -32,7 +34,7 @@ class Engine:
     def pair_shard(self, query: str, document: str) -> Shard:
         """What a replica gets for one pair."""
         encoded, passage = self.tokenizer.encode([query, document])
-        [(shard, _)] = cut_shards(cut_passages(cut_query(encoded, self.form), [passage], self.form), 1)
+        [(shard, _)] = cut_shards(cut_passages([encoded], [passage], self.form), 1)
         return shard
 
     def pair_scores(self, queries: list[str], documents: list[str]) -> np.ndarray:
@@ -45,11 +47,10 @@ class Engine:
 
     def vectors(self, texts: list[str]) -> np.ndarray:
         """What an embedding head makes of each text, all computed in one step."""
-        ids = [cut_query(each, self.form) for each in self.tokenizer.encode(texts)]
-        lengths = np.array([each.size for each in ids], dtype=np.int32)
-        return self.model(
-            Sequences.wrap(self.form.opening, np.concatenate(ids), lengths, self.form.closing, pair=False)
-        )
+        vectors = np.empty((len(texts), self.model.width), dtype=np.float32)
+        [(shard, indices)] = cut_shards(cut_texts(self.tokenizer.encode(texts), self.form, Reading()), 1)
+        vectors[indices] = shard_results(shard, self.model(shard_sequences(shard)))
+        return vectors
 
     def vector(self, text: str) -> np.ndarray:
         return self.vectors([text])[0]

@@ -13,7 +13,7 @@ from tests.tiny_models import TOKENS, TinyModel
 
 def of_length(tokens: int) -> Sequences:
     lengths = np.array([tokens], dtype=np.int32)
-    return Sequences(np.full(tokens, 7, dtype=np.int32), lengths, lengths)
+    return Sequences.plain(np.full(tokens, 7, dtype=np.int32), lengths)
 
 
 def test_a_sequence_longer_than_the_model_reads_never_gets_to_the_device(tiny_model: TinyModel) -> None:

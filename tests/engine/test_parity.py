@@ -66,8 +66,8 @@ def test_the_longest_pair_scores_as_in_transformers(tmp_path: Path, family: str)
     transformers = Reference(tiny, engine.form.max_tokens, attention="sdpa")
     words = " ".join(training_text()).split()
     query, long, cut = " ".join(words[:40]), " ".join(words[40:1_500]), " ".join(words[40:6_000])
-    assert 3_000 < len(transformers.pair_ids(query, long)) < 8_192
-    assert len(transformers.pair_ids(query, cut)) == 8_192
+    assert 3_000 < len(transformers.inputs(query, long)["input_ids"]) < 8_192
+    assert len(transformers.inputs(query, cut)["input_ids"]) == 8_192
     expected = [transformers.logit(query, text) for text in (long, cut, "short")]
     np.testing.assert_allclose(engine.scores(query, [long, cut, "short"]), expected, atol=1e-4, rtol=0)
 
@@ -77,9 +77,9 @@ def test_token_ids_are_those_of_the_reference_tokenizer(tiny_model: TinyModel, e
     for query, document in zip(random_texts(PAIRS, seed=3)[::-1], random_texts(PAIRS, seed=4), strict=True):
         found = shard_sequences(engine.pair_shard(query, document)).token_ids.tolist()
         if tiny_model.head == "classification":
-            assert found == transformers.pair_ids(query, document)
+            assert found == transformers.inputs(query, document)["input_ids"]
         else:
-            assert found == transformers.text_ids(query) + transformers.text_ids(document)
+            assert found == [*transformers.inputs(query)["input_ids"], *transformers.inputs(document)["input_ids"]]
 
 
 def test_the_embedded_model_gives_the_vectors_of_sentence_transformers() -> None:

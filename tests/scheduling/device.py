@@ -53,7 +53,7 @@ class Device:
 
 def sequences(*texts: list[int]) -> Sequences:
     lengths = np.array([len(text) for text in texts], dtype=np.int32)
-    return Sequences(np.array([token for text in texts for token in text], dtype=np.int32), lengths, lengths)
+    return Sequences.plain(np.array([token for text in texts for token in text], dtype=np.int32), lengths)
 
 
 def texts_of(batch: Sequences) -> list[list[int]]:

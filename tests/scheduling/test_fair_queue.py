@@ -26,7 +26,7 @@ tenants = st.dictionaries(st.sampled_from("abcdef"), st.lists(texts, min_size=1,
 def work_of(*lengths: int, caller: Caller = ANYONE, rank: float = 0.0, deadline: float = 1e9) -> Work:
     """A work with sequences of these lengths. Its result is a future of no loop that runs."""
     counts = np.array(lengths, dtype=np.int32)
-    sequences = Sequences(np.ones(counts.sum(), dtype=np.int32), counts, counts)
+    sequences = Sequences.plain(np.ones(counts.sum(), dtype=np.int32), counts)
     return Work(sequences, deadline, caller, rank, asyncio.Future(loop=NEVER_RUN))
 
 

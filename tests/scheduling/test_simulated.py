@@ -12,7 +12,7 @@ TIMES = SimulatedDevice(tokens_per_s=20_000, step_ms=2)
 
 def step(texts: list[list[int]]) -> Sequences:
     lengths = np.array([len(text) for text in texts], dtype=np.int32)
-    return Sequences(np.concatenate([np.array(text, dtype=np.int32) for text in texts]), lengths, lengths)
+    return Sequences.plain(np.concatenate([np.array(text, dtype=np.int32) for text in texts]), lengths)
 
 
 def scored(texts: list[list[int]], *, width: int) -> Rows:

@@ -66,7 +66,7 @@ class Replicas:
 def passages(count: int) -> Passages:
     """So many passages of ten tokens (the model's own included); with dispatcher() each is a shard."""
     documents = [ids(6, first=100 * (place + 1)) for place in range(count)]
-    return cut_passages(ids(0), documents, input_format(64, reads_pairs=True))
+    return cut_passages([ids(0)], documents, input_format(64, reads_pairs=True))
 
 
 def expected(count: int) -> list[float]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,10 +10,12 @@ from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
 from serve_app.domain.answer import Ranking
 from serve_app.domain.errors import ServiceError
-from serve_app.domain.passages import TokenIds
+from serve_app.domain.input_format import TokenIds
+from serve_app.domain.passages import cut_passages
 from serve_app.domain.request import Document, Reading, RerankRequest
-from serve_app.domain.scores import cosines
-from serve_app.domain.sequences import Sequences
+from serve_app.domain.scores import shard_results
+from serve_app.domain.sequences import shard_sequences
+from serve_app.domain.shards import cut_shards
 from serve_app.domain.terms import Terms
 from serve_app.settings import EMBEDDED_MODEL
 from tests.engine.loaded import Engine
@@ -33,14 +34,8 @@ def engines(tiny_models: dict[tuple[str, str], TinyModel]) -> list[tuple[Service
 
 def by_hand(engine: Engine, query: TokenIds, chunk: TokenIds) -> float:
     """The score of one chunk, as the model reads it."""
-    form = engine.form
-    if form.reads_pairs:
-        prefix = np.concatenate([form.opening, query, form.between])
-        sequences = Sequences.wrap(prefix, chunk, np.array([chunk.size], dtype=np.int32), form.closing, pair=True)
-        return float(engine.model(sequences)[0, 0])
-    lengths = np.array([query.size, chunk.size], dtype=np.int32)
-    sequences = Sequences.wrap(form.opening, np.concatenate([query, chunk]), lengths, form.closing, pair=False)
-    return float(cosines(engine.model(sequences))[0])
+    [(shard, _)] = cut_shards(cut_passages([query], [chunk], engine.form), 1)
+    return float(shard_results(shard, engine.model(shard_sequences(shard)))[0])
 
 
 @settings(max_examples=15, deadline=None)
@@ -51,7 +46,7 @@ def test_a_documents_score_is_that_of_its_best_chunk_scored_by_hand(
     service, engine = data.draw(st.sampled_from(engines))
     text = " ".join(sentences)
     query, whole = engine.tokenizer.encode(["the light", text])
-    room = engine.form.max_passage_tokens(query.size)
+    room = engine.form.room - (query.size if engine.form.reads_pairs else 0)
     stride = room - room // 8
     chunks = [whole[:room]]
     while len(chunks) < most and (len(chunks) - 1) * stride + room < whole.size:

@@ -23,7 +23,7 @@ PAD = 1
 def pack(rows: Ids) -> Sequences:
     """Sequences of these token ids."""
     lengths = np.array([row.size for row in rows], dtype=np.int32)
-    return Sequences(np.concatenate(rows).astype(np.int32), lengths, lengths)
+    return Sequences.plain(np.concatenate(rows).astype(np.int32), lengths)
 
 
 def cut(work: Sequences, step_tokens: int) -> list[Sequences]:

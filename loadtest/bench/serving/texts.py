@@ -8,7 +8,7 @@ from loadtest.corpus.read import read_corpus
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
-from serve_app.domain.passages import Passages, cut_passages, cut_query
+from serve_app.domain.passages import Passages, cut_passages
 from serve_app.engine.assembly import load_text_side
 from serve_app.settings import EMBEDDED_MODEL
 
@@ -22,13 +22,13 @@ class ModelTexts:
     def __init__(self, name: str = EMBEDDED_MODEL) -> None:
         self.card: Card = resolve(name, load_catalog())
         self.directory: Path = locate(self.card.source)
-        self.text_side = load_text_side(self.directory)
+        self.text_side = load_text_side(self.directory, self.card.truncation)
         self.tokenizer, self.form = self.text_side.tokenizer, self.text_side.form
 
     def passages(self, documents: list[str]) -> Passages:
         """What the model reads for the query beside these documents."""
         query, *rest = self.tokenizer.encode([QUERY, *documents])
-        return cut_passages(cut_query(query, self.form), rest, self.form)
+        return cut_passages([query], rest, self.form)
 
     def body(self, documents: list[str]) -> bytes:
         """The request for it."""

@@ -34,6 +34,7 @@ def test_a_step_is_laid_out_as_kernels_read_it() -> None:
         np.array([5, 6, 7, 8, 9], np.int32),
         lengths=np.array([3, 2], np.int32),
         first_segments=np.array([1, 2], np.int32),
+        prompt_lengths=np.array([0, 0], np.int32),
     )
     step = CPU.pack(batch, np.array([2, 3, 4, 2, 3]))
     assert step.lengths == [3, 2]

@@ -14,7 +14,7 @@ from tests.tiny_models import TinyModels
 def step_of(count: int) -> Packed:
     """A step of sequences of one token each."""
     ones = torch.ones(count, dtype=torch.int32).numpy()
-    numbers = buffer(Sequences(ones, ones, ones), ones.astype("int64"))
+    numbers = buffer(Sequences.plain(ones, ones), ones.astype("int64"))
     return Packed.cut(torch.from_numpy(numbers), [1] * count, 1)
 
 

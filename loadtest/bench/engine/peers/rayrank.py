@@ -25,7 +25,7 @@ def sequences(directory: Path, *, precision: str) -> Start:
     def run(ids: Ids) -> Rows:
         lengths = np.array([row.size for row in ids], dtype=np.int32)
         order = np.argsort(-lengths, kind="stable")
-        work = Sequences(np.concatenate(ids).astype(np.int32), lengths, lengths)
+        work = Sequences.plain(np.concatenate(ids).astype(np.int32), lengths)
         ends, start = np.cumsum(lengths[order]), 0
         rows = np.empty((len(ids), model.width), dtype=np.float32)
         while start < order.size:
