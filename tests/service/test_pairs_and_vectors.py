@@ -1,13 +1,16 @@
 """Scores of pairs in their order, and vectors."""
 
+import asyncio
+
 import numpy as np
 import pytest
 
 from serve_app.domain.answer import PairScores
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.request import EmbedRequest, FieldNames, Reading, ScoreRequest
+from serve_app.service.in_process import served_here
 from tests.engine.loaded import Engine
-from tests.service.reranking import Service, by_index
+from tests.service.reranking import TERMS, Service, by_index, card_of, loaded
 from tests.tiny_models import TinyModel, training_text
 
 CROSS, BI = ("roberta", "classification"), ("bert", "embedding")
@@ -32,6 +35,37 @@ def test_pairs_of_many_queries_score_as_each_alone(tiny_models: Models, model: t
     alone = [by_index(service.rank(query, [document], raw_scores=True))[0] for query, document in pairs]
     np.testing.assert_allclose(found.scores, alone, atol=1e-5)
     assert found.usage.documents == 4
+
+
+@pytest.mark.parametrize("model", [CROSS, BI], ids="-".join)
+def test_pairs_of_distinct_queries_share_calls(tiny_models: Models, model: tuple[str, str]) -> None:
+    queries, calls = [f"what is {number}?" for number in range(200)], []
+    texts = [f"it is {number}" for number in range(200)]
+
+    async def asked() -> PairScores:
+        async with served_here(loaded(card_of(tiny_models[model])), calls.append) as reranker:
+            return await reranker.ask(ScoreRequest(None, queries, texts, raw_scores=True), TERMS)
+
+    found = asyncio.run(asked())
+    assert sum(calls) == len(queries)
+    assert len(calls) <= 4  # each a step's tokens
+    alone = scored(tiny_models[model], ScoreRequest(None, queries[-1:], texts[-1:], raw_scores=True))
+    assert found.scores[-1] == pytest.approx(alone.scores[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [(30, 30), (300, 5), (5, 300), (70, 70), (300, 300), (100, 24)])
+def test_a_pair_that_is_too_long_is_cut_as_sentence_transformers_does(
+    tiny_models: Models, sizes: tuple[int, int]
+) -> None:
+    from sentence_transformers import CrossEncoder
+    from torch import nn
+
+    words = " ".join(training_text()).split()
+    query, text = " ".join(words[: sizes[0]]), " ".join(words[400 : 400 + sizes[1]])
+    reference = CrossEncoder(str(tiny_models[CROSS].directory), device="cpu", max_length=128)
+    expected = reference.predict([(query, text)], activation_fn=nn.Identity())
+    found = scored(tiny_models[CROSS], ScoreRequest(None, [query], [text], raw_scores=True))
+    np.testing.assert_allclose(found.scores, expected, atol=1e-4)
 
 
 def test_a_text_that_is_too_long_is_named_as_the_client_called_it(tiny_models: Models) -> None:
