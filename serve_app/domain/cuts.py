@@ -1,7 +1,5 @@
 """Where a long text is cut into passages."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,42 +9,32 @@ from serve_app.domain.truncation import Tokens
 OVERLAP = 1 / 8
 
 
-@dataclass(frozen=True, slots=True)
 class Cuts:
-    """The cuts of some texts.
+    """The cuts of some texts."""
 
-    room: int64 (texts,), tokens of the longest passage of each. prompt: tokens that every passage but a text's first
-    has to begin with, which the text itself begins with.
-    """
+    def __init__(self, room: Tokens, prompt: int = 0) -> None:
+        """The texts' cuts.
 
-    room: Tokens
-    prompt: int = 0
-
-    @property
-    def _later_room(self) -> Tokens:
-        """Tokens of the text in a passage behind the first."""
-        room: Tokens = np.maximum(self.room - self.prompt, 0)
-        return room
-
-    @property
-    def _overlap(self) -> Tokens:
-        return (self._later_room * OVERLAP).astype(np.int64)
-
-    @property
-    def _stride(self) -> Tokens:
-        """Tokens from the start of one passage behind the first to that of the next."""
-        stride: Tokens = np.maximum(self._later_room - self._overlap, 1)
-        return stride
+        room: int64 (texts,), tokens of the longest passage of each. prompt: tokens that every passage but a text's
+        first has to begin with, which the text itself begins with.
+        """
+        self._room = room
+        self._later_room = np.maximum(room - prompt, 0) if prompt else room
+        overlap = (self._later_room * OVERLAP).astype(np.int64)
+        self._second = np.maximum(room - overlap, 0)
+        self._stride = np.maximum(self._later_room - overlap, 1)
 
     def passages(self, tokens: Tokens) -> Tokens:
         """How many passages each text has, 1 or more. tokens: int64 (texts,), of each text."""
-        needed: Tokens = 1 + np.maximum(-(-(tokens - self.room) // self._stride), 0)
+        needed = 1 + np.maximum(-(-(tokens - self._room) // self._stride), 0)
         counts: Tokens = np.where(self._later_room < 1, 1, needed)
         return counts
 
     def reach(self, passages: int) -> Tokens:
         """How many tokens of each text fit into this many passages."""
-        reach: Tokens = self.room + np.where(self._later_room < 1, 0, (passages - 1) * self._stride)
+        if passages == 1:
+            return self._room
+        reach: Tokens = self._room + np.where(self._later_room < 1, 0, (passages - 1) * self._stride)
         return reach
 
     def place(self, texts: NDArray[np.intp], numbers: NDArray[np.intp]) -> tuple[Tokens, Tokens]:
@@ -54,7 +42,6 @@ class Cuts:
 
         texts: (passages,), index of each one's text. numbers: (passages,), which passage of its text it is, from 0.
         """
-        second = np.maximum(self.room - self._overlap, 0)
         later = numbers > 0
-        starts: Tokens = np.where(later, second[texts] + (numbers - 1) * self._stride[texts], 0)
-        return starts, np.where(later, self._later_room[texts], self.room[texts])
+        starts: Tokens = np.where(later, self._second[texts] + (numbers - 1) * self._stride[texts], 0)
+        return starts, np.where(later, self._later_room[texts], self._room[texts])

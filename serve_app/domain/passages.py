@@ -153,13 +153,17 @@ def _distinct(
 
     of: int64 (documents,), index of each document's query. kept: int64 (documents,), how much of it is read.
     """
+    if len(queries) == 1 and kept.size and (kept == kept[0]).all():
+        return [_part(queries[0], int(kept[0]), side)], np.zeros(kept.size, dtype=np.int32)
     most = int(kept.max(initial=0)) + 1
     forms, index = np.unique(of * most + kept, return_inverse=True)
-    cut = []
-    for query, tokens in zip((forms // most).tolist(), (forms % most).tolist(), strict=True):
-        whole = queries[query]
-        cut.append(whole[whole.size - tokens :] if side == "left" else whole[:tokens])
-    return cut, index.astype(np.int32)
+    parts = zip((forms // most).tolist(), (forms % most).tolist(), strict=True)
+    return [_part(queries[query], tokens, side) for query, tokens in parts], index.astype(np.int32)
+
+
+def _part(query: TokenIds, tokens: int, side: Side) -> TokenIds:
+    """So many of a query's tokens. side: where the others are dropped."""
+    return query[query.size - tokens :] if side == "left" else query[:tokens]
 
 
 @dataclass(frozen=True, slots=True)

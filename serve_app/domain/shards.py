@@ -89,14 +89,16 @@ def cut_shards(passages: Passages, count: int) -> list[tuple[Shard, NDArray[np.i
 
 
 def _shard(passages: Passages, indices: NDArray[np.intp]) -> Shard:
-    own, query_of = np.unique(passages.query_of[indices], return_inverse=True)
-    queries = [passages.queries[query] for query in own.tolist()] if passages.queries else []
+    query_of, queries = passages.query_of[indices], passages.queries
+    if len(queries) > 1:
+        own, places = np.unique(query_of, return_inverse=True)
+        queries, query_of = [queries[query] for query in own.tolist()], places.astype(np.int32)
     token_ids = [passages.token_ids[index] for index in indices.tolist()]
     return Shard(
         form=passages.form,
         queries=np.concatenate(queries) if queries else np.empty(0, dtype=np.int32),
         query_lengths=np.fromiter(map(len, queries), dtype=np.int32, count=len(queries)),
-        query_of=query_of.astype(np.int32),
+        query_of=query_of,
         token_ids=np.concatenate(token_ids),
         lengths=np.fromiter(map(len, token_ids), dtype=np.int32, count=len(token_ids)),
         query_prompt=passages.query_prompt,
