@@ -10,7 +10,7 @@ from serve_app.engine.files import weight_files
 from serve_app.engine.input_format import input_format
 from serve_app.engine.models.config import Pooling
 from serve_app.engine.models.families import read_config
-from serve_app.engine.tokenizer import Tokenizer, find_tokenizer
+from serve_app.engine.tokenizer import Tokenizer, check_tokenizer_files
 from serve_app.scheduling.device import Device
 from serve_app.scheduling.simulated import SimulatedModel
 from serve_app.settings import EngineSettings
@@ -39,12 +39,12 @@ class TextSide:
 
 
 def check(directory: Path) -> None:
-    """Raise ModelError when the directory lacks a file, or its config.json or weights cannot be served.
+    """Raise ModelError when the directory lacks a file, or its config.json, tokenizer or weights cannot be served.
 
     Reads no tensor and imports no torch.
     """
     read_config(directory)
-    find_tokenizer(directory)
+    check_tokenizer_files(directory)
     weight_files(directory)
 
 

@@ -1,28 +1,58 @@
 """How a model wants its input, from its tokenizer and its configuration."""
 
+import numpy as np
+
 from serve_app.domain.input_format import InputFormat
 from serve_app.engine.files import ModelError
 from serve_app.engine.models.config import EncoderConfig
-from serve_app.engine.tokenizer import Tokenizer
+from serve_app.engine.tokenizer import Frame, Tokenizer
 
 
 def input_format(tokenizer: Tokenizer, config: EncoderConfig) -> InputFormat:
     """The form in which this model reads queries and passages.
 
-    Raises ModelError when the tokenizer has ids without an embedding, or the special tokens leave no room for text.
+    Raises ModelError when the tokenizer has ids or segments without an embedding, the special tokens leave no room for
+    text, or a text's tokens are not where InputFormat has them.
     """
     if tokenizer.vocabulary > config.vocabulary:
+        first = tokenizer.spelling(config.vocabulary)
+        which = "" if first is None else f"; {first!r} has id {config.vocabulary:,}"
         raise ModelError(
-            f"the tokenizer has {tokenizer.vocabulary:,} ids; config.json's vocab_size is {config.vocabulary:,}"
+            f"the tokenizer has {tokenizer.vocabulary:,} ids; config.json's vocab_size is {config.vocabulary:,}{which}"
         )
+    reads_pairs = config.head == "classification"
+    frame = tokenizer.pair if reads_pairs else tokenizer.alone
+    opening, *between, closing = frame.specials
     form = InputFormat(
         max_tokens=config.max_tokens,
-        reads_pairs=config.head == "classification",
-        opening=tokenizer.opening,
-        between=tokenizer.between,
-        closing=tokenizer.closing,
-        between_in_first=1,
+        reads_pairs=reads_pairs,
+        opening=opening,
+        between=between[0] if reads_pairs else np.empty(0, np.int32),
+        closing=closing,
+        between_in_first=_between_in_first(frame, config.segment_rows),
+        truncated_side=tokenizer.truncated_side,
     )
     if form.max_tokens <= form.special_tokens:
         raise ModelError(f"at most {form.max_tokens} tokens leave no room beside {form.special_tokens} special ones")
     return form
+
+
+def _between_in_first(frame: Frame, rows: int) -> int | None:
+    """Special tokens between the texts that are in the first one's segment; None when there is no other segment.
+
+    rows: segments that the encoder has an embedding for; 0 where it reads none.
+    """
+    texts = len(frame.text_segments)
+    segments = frame.segments(*[np.zeros(1, np.int32)] * texts)  # one token stands for each text
+    if not rows or not segments.any():
+        return None
+    told = f"the tokenizer puts the tokens of {'a pair' if texts > 1 else 'a text'} into segments"
+    if segments.max() >= rows:
+        raise ModelError(f"{told} up to {segments.max()}; config.json's type_vocab_size is {rows}")
+    before, between = frame.special_segments[0].size + 1, frame.special_segments[1].size
+    first = int(np.count_nonzero(segments == 0))
+    rises = np.array_equal(segments, np.arange(segments.size) >= first)
+    if texts < 2 or not rises or not before <= first <= before + between:
+        listed = " ".join(map(str, segments))
+        raise ModelError(f"{told} {listed}; supported are 0 up to a place between two texts and 1 behind it")
+    return first - before

@@ -126,22 +126,6 @@ def test_a_cuda_device_that_is_not_there_is_refused(directory: Path) -> None:
         Model.load(directory, EngineSettings(device="cuda"))
 
 
-def test_no_tokenizer_at_all_is_named(directory: Path) -> None:
-    (directory / "tokenizer.json").unlink()
-    with pytest.raises(ModelError, match=r"no tokenizer; one of tokenizer\.json, sentencepiece\.bpe\.model is needed"):
-        Tokenizer.load(directory)
-
-
-@pytest.mark.parametrize("name", ["tokenizer.json", "sentencepiece.bpe.model"])
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xff\xff\xff"])
-def test_a_tokenizer_that_cannot_be_read_is_named(directory: Path, name: str, content: bytes) -> None:
-    (directory / "tokenizer.json").unlink()
-    (directory / name).write_bytes(content)
-    with pytest.raises(ModelError, match=f"{name}: not readable as a tokenizer") as raised:
-        Tokenizer.load(directory)
-    assert "\n" not in str(raised.value)
-
-
 def test_a_tokenizer_with_more_ids_than_the_model_is_refused(directory: Path) -> None:
     configure(directory, vocab_size=400)
     with pytest.raises(ModelError, match=r"the tokenizer has 500 ids; config\.json's vocab_size is 400"):

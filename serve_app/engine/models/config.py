@@ -51,6 +51,11 @@ class EncoderConfig(ABC):
         return self.vector_width or 1
 
     @property
+    def segment_rows(self) -> int:
+        """Segments that the encoder has an embedding for; 0 where it reads none."""
+        return 0
+
+    @property
     @abstractmethod
     def table_parameters(self) -> int:
         """Numbers in the embedding tables and their norms."""

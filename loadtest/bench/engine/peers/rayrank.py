@@ -45,10 +45,10 @@ def texts(directory: Path, *, precision: str) -> Start:
 
     tokenizer = Tokenizer.load(directory)
     run = sequences(directory, precision=precision)(None)
-    room = read_config(directory).max_tokens - tokenizer.opening.size - tokenizer.closing.size
+    room = read_config(directory).max_tokens - sum(map(len, tokenizer.alone.specials))
 
     def embed(work: list[str]) -> Rows:
-        ids = [np.concatenate([tokenizer.opening, text[:room], tokenizer.closing]) for text in tokenizer.encode(work)]
+        ids = [tokenizer.alone.ids(text[:room]) for text in tokenizer.encode(work)]
         rows: Rows = run(ids)
         return rows
 

@@ -28,6 +28,11 @@ class BertConfig(EncoderConfig):
     pad_id: int
 
     @property
+    def segment_rows(self) -> int:
+        """See EncoderConfig."""
+        return self.segments
+
+    @property
     def table_parameters(self) -> int:
         """See EncoderConfig."""
         return (self.vocabulary + self.positions + self.segments + 2) * self.hidden

@@ -1,0 +1,7 @@
+"""A model's own tokenizer: the one that the released transformers makes of its directory, or a refusal."""
+
+from serve_app.engine.tokenizer.files import check_tokenizer_files
+from serve_app.engine.tokenizer.frame import Frame
+from serve_app.engine.tokenizer.tokenizer import Tokenizer
+
+__all__ = ["Frame", "Tokenizer", "check_tokenizer_files"]

@@ -1,0 +1,220 @@
+"""The files that say how a tokenizer works, field by field: what transformers applies, and what changes nothing."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from serve_app.engine.files import ModelError, read_json
+
+TOKENIZER = "tokenizer.json"
+CONFIG = "tokenizer_config.json"
+SPECIAL_TOKENS = "special_tokens_map.json"
+ADDED_TOKENS = "added_tokens.json"
+# Any of these holds a vocabulary; which of them is read is the tokenizer's class's choice.
+VOCABULARIES = (
+    (TOKENIZER,),
+    ("vocab.txt",),
+    ("vocab.json", "merges.txt"),
+    ("sentencepiece.bpe.model",),
+    ("spm.model",),
+    ("spiece.model",),
+    ("tokenizer.model",),
+)
+
+SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+TOKEN_LISTS = ("additional_special_tokens", "extra_special_tokens")
+TOKEN_FIELDS = {"content", "lstrip", "rstrip", "normalized", "single_word", "special", "__type"}
+FLAGS = (
+    "add_bos_token",
+    "add_eos_token",
+    "do_lower_case",
+    "keep_accents",
+    "remove_space",
+    "split_by_punct",
+    "split_special_tokens",
+    "tokenize_chinese_chars",
+    "trim_offsets",
+)
+NULLABLE_FLAGS = ("add_prefix_space", "strip_accents")
+LIMITS = ("model_max_length", "max_len")
+# Only to decode, to pad, to converse or to tell whence a tokenizer came, or read by no tokenizer in Rust at all:
+# docs/models.md says of each why it changes no score.
+WITHOUT_EFFECT = frozenset(
+    {
+        *("backend", "chat_template", "clean_text", "clean_up_tokenization_spaces", "device_map", "do_basic_tokenize"),
+        *("errors", "files_loaded", "from_slow", "full_tokenizer_file", "is_local", "legacy", "local_files_only"),
+        *(
+            "max_length",
+            "merges_file",
+            "name_or_path",
+            "never_split",
+            "pad_to_multiple_of",
+            "pad_token_type_id",
+            "padding",
+        ),
+        *("return_token_type_ids", "sp_model_kwargs", "special_tokens_map_file", "stride", "tokenizer_file"),
+        *("tokenizer_type", "transformers_version", "trust_remote_code", "truncation", "truncation_strategy"),
+        *("use_fast", "verbose", "vocab_file", "vocab_type", "wordpieces_prefix"),
+    }
+)
+SHOWN_CHARACTERS = 60
+
+Check = Callable[[Any], str | None]  # what is wrong with a value
+
+
+def check_tokenizer_files(directory: Path) -> None:
+    """Raise ModelError when a directory has no tokenizer, or a file beside it has a field that cannot be honoured.
+
+    Reads the small files only, and imports no transformers.
+    """
+    files = vocabulary_files(directory)
+    for names in VOCABULARIES:
+        missing = [name for name in names if not (directory / name).exists()]
+        if TOKENIZER not in files and missing and len(missing) < len(names):
+            raise ModelError(f"{directory / missing[0]}: no such file; {', '.join(names)} are one tokenizer")
+    for name, check in ((CONFIG, _config_field), (SPECIAL_TOKENS, _special_tokens_field), (ADDED_TOKENS, _added_token)):
+        for field, value in fields_of(directory / name).items():
+            if wrong := check(field, value):
+                raise ModelError(f"{directory / name}: {field}: {wrong}")
+
+
+def vocabulary_files(directory: Path) -> list[str]:
+    """The names of the files with a vocabulary, the preferred first. Raises ModelError when there is none."""
+    if found := [name for names in VOCABULARIES for name in names if (directory / name).exists()]:
+        return found
+    supported = ", ".join(" + ".join(names) for names in VOCABULARIES)
+    raise ModelError(f"{directory}: no tokenizer; one of {supported} is needed")
+
+
+def tokenizer_class(directory: Path) -> str | None:
+    """The tokenizer's class that a directory names, in tokenizer_config.json or else in config.json."""
+    for name in (CONFIG, "config.json"):
+        if isinstance(found := fields_of(directory / name).get("tokenizer_class"), str):
+            return found
+    return None
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def fields_of(path: Path) -> dict[str, Any]:
+    """The fields of a file that a directory need not have."""
+    return read_json(path) if path.exists() else {}
+
+
+def _config_field(name: str, value: Any) -> str | None:
+    """What is wrong with a field of tokenizer_config.json."""
+    if name in WITHOUT_EFFECT:
+        return None
+    if check := _CHECKS.get(name):
+        return check(value)
+    if name.endswith("_token"):  # a special token of the model's own
+        return _token(value)
+    return "not known, so that it cannot be told whether it changes scores"
+
+
+def _special_tokens_field(name: str, value: Any) -> str | None:
+    """What is wrong with a field of special_tokens_map.json."""
+    if name in TOKEN_LISTS:
+        return _tokens(value)
+    return _token(value) if name.endswith("_token") else "not a special token's name"
+
+
+def _added_token(_: str, value: Any) -> str | None:
+    """What is wrong with a token of added_tokens.json."""
+    return _id(value)
+
+
+def _id(value: Any) -> str | None:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return None if whole else f"{shown(value)} is not a token's id"
+
+
+def _flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else f"{shown(value)} is neither true nor false"
+
+
+def _nullable_flag(value: Any) -> str | None:
+    return None if value is None else _flag(value)
+
+
+def _limit(value: Any) -> str | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 1
+    return None if number or value is None else f"{shown(value)} is not a number of tokens"
+
+
+def _side(value: Any) -> str | None:
+    return None if value in ("left", "right") else f"{shown(value)} is not supported; supported: left, right"
+
+
+def _padding_side(value: Any) -> str | None:
+    # Where padding comes first, the first token's state is padding's, and a score depends on what else is in its batch.
+    return None if value == "right" else f"{shown(value)} is not supported; supported: right"
+
+
+def _name(value: Any) -> str | None:
+    return None if value is None or isinstance(value, str) else f"{shown(value)} is not the name of a class"
+
+
+def _names(value: Any) -> str | None:
+    fine = isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return None if fine else f"{shown(value)} is not a list of names"
+
+
+def _token(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return None
+    if not isinstance(value, Mapping) or not isinstance(value.get("content"), str):
+        return f"{shown(value)} is not a token"
+    unknown = sorted(value.keys() - TOKEN_FIELDS)
+    return f"a token has no field {shown(unknown[0])}" if unknown else None
+
+
+def _tokens(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | Mapping):
+        return f"{shown(value)} is not a list of tokens"
+    each = value.values() if isinstance(value, Mapping) else value
+    return next((wrong for token in each if (wrong := _token(token))), None)
+
+
+def _numbered_tokens(value: Any) -> str | None:
+    if not isinstance(value, Mapping) or not all(key.isdecimal() for key in value):
+        return f"{shown(value)} does not give tokens by their ids"
+    return _tokens(value)
+
+
+def _nothing(value: Any) -> str | None:
+    return f"{shown(value)} is not supported; supported: empty" if value else None
+
+
+def _code(_: Any) -> str:
+    return "asks to run code that comes with the model; that is refused"
+
+
+def _only_tokenizer_json(value: Any) -> str | None:
+    return None if value == [TOKENIZER] else f'{shown(value)} is not supported; supported: ["{TOKENIZER}"]'
+
+
+_CHECKS: dict[str, Check] = {
+    **dict.fromkeys(FLAGS, _flag),
+    **dict.fromkeys(NULLABLE_FLAGS, _nullable_flag),
+    **dict.fromkeys(LIMITS, _limit),
+    **dict.fromkeys(SPECIAL, _token),
+    **dict.fromkeys(TOKEN_LISTS, _tokens),
+    "added_tokens_decoder": _numbered_tokens,
+    "auto_map": _code,
+    "fast_tokenizer_files": _only_tokenizer_json,
+    "init_inputs": _nothing,
+    "model_input_names": _names,
+    "model_specific_special_tokens": _tokens,
+    "padding_side": _padding_side,
+    "processor_class": _nothing,
+    "tokenizer_class": _name,
+    "truncation_side": _side,
+    "unk_id": _id,
+}

@@ -1,0 +1,95 @@
+"""Text to token ids, by the model's own tokenizer."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer as RustTokenizer
+from tokenizers import normalizers
+
+from serve_app.domain.answer import Span, Token
+from serve_app.engine.tokenizer.agreement import check_agreement
+from serve_app.engine.tokenizer.files import check_tokenizer_files
+from serve_app.engine.tokenizer.frame import frames
+from serve_app.engine.tokenizer.released import Released, load_released
+
+
+class Tokenizer:
+    """A model's tokenizer. Thread-safe; encoding releases Python's lock.
+
+    alone, pair: the special tokens that the model reads around one text, and around and between two, with the segments
+    that it reads them in. truncated_side: the end of a text that is dropped where it is too long and the request does
+    not say. model_max_length: tokens of the longest sequence that the tokenizer's own files allow; None is no limit.
+    """
+
+    def __init__(self, released: Released) -> None:
+        rust = released.rust
+        rust.no_truncation()
+        rust.no_padding()
+        self._rust = rust
+        self.alone, self.pair = frames(rust, segments="token_type_ids" in released.model_input_names)
+        self.truncated_side: Literal["left", "right"] = released.truncated_side
+        self.model_max_length = released.model_max_length
+
+    @classmethod
+    def load(cls, directory: Path, *, lowercase: bool = False) -> Self:
+        """The tokenizer of a model directory, as the released transformers' AutoTokenizer loads it.
+
+        lowercase: whether each text is put into lower case first (do_lower_case of sentence_bert_config.json).
+        Raises ModelError, naming file and field, where the tokenizer is missing, runs code, or is not made of what its
+        files say.
+        """
+        check_tokenizer_files(directory)
+        released = load_released(directory)
+        check_agreement(directory, released)
+        if lowercase:
+            _lowercase_first(released.rust)
+        try:
+            return cls(released)
+        except ValueError as error:
+            raise released.refusal(str(error)) from None
+
+    @property
+    def vocabulary(self) -> int:
+        """One more than the largest token id, added tokens included."""
+        return max(self._rust.get_vocab().values()) + 1
+
+    def spelling(self, token_id: int) -> str | None:
+        """The token that has this id; None where none has."""
+        token: str | None = self._rust.id_to_token(token_id)
+        return token
+
+    def encode(self, texts: list[str]) -> list[NDArray[np.int32]]:
+        """Token ids of each text, int32, without special tokens, not truncated."""
+        encodings = self._rust.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+    def spans(self, texts: list[str]) -> list[list[Span]]:
+        """Where each token that `encode` gives lies in its text."""
+        encodings = self._rust.encode_batch(texts, add_special_tokens=False)
+        return [[Span(start, end) for start, end in encoding.offsets] for encoding in encodings]
+
+    def tokens(self, texts: list[str], *, special: bool) -> list[list[Token]]:
+        """Each text's tokens with their id, spelling and place, not truncated.
+
+        special: whether the special tokens of the model's template are among them.
+        """
+        return [
+            [
+                Token(token_id, text, bool(mask), None if mask else Span(*offsets))
+                for token_id, text, mask, offsets in zip(
+                    encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True
+                )
+            ]
+            for encoding in self._rust.encode_batch(texts, add_special_tokens=special)
+        ]
+
+
+def _lowercase_first(rust: RustTokenizer) -> None:
+    """Have a tokenizer read each text in lower case. Source: sentence-transformers' modules/transformer.py."""
+    own: Any = rust.normalizer
+    several = isinstance(own, normalizers.Sequence)
+    steps = list(own) if several else [] if own is None else [own]
+    if not any(isinstance(step, normalizers.Lowercase) for step in steps):
+        rust.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
