@@ -21,7 +21,7 @@ def input_format(tokenizer: Tokenizer, config: EncoderConfig) -> InputFormat:
             f"the tokenizer has {tokenizer.vocabulary:,} ids; config.json's vocab_size is {config.vocabulary:,}{which}"
         )
     reads_pairs = config.head == "classification"
-    frame = tokenizer.pair if reads_pairs else tokenizer.alone
+    frame = tokenizer.frame(2 if reads_pairs else 1)
     opening, *between, closing = frame.specials
     form = InputFormat(
         max_tokens=config.max_tokens,

@@ -24,7 +24,7 @@ def check_agreement(directory: Path, released: Released) -> None:
             )
     if getattr(released.rust.model, "dropout", None):
         raise ModelError(f"{directory / TOKENIZER}: model.dropout: the same text would have other tokens each time")
-    added = {str(token) for token in released.rust.get_added_tokens_decoder().values()}
+    added = {token.content for token in released.rust.get_added_tokens_decoder().values()}
     if not released.rust.get_vocab(with_added_tokens=False).keys() - added:
         raise released.refusal("it has no tokens but the special ones")
     for path, field, token, token_id in _added_ids(directory, raw):

@@ -37,26 +37,19 @@ FLAGS = (
 )
 NULLABLE_FLAGS = ("add_prefix_space", "strip_accents")
 LIMITS = ("model_max_length", "max_len")
-# Only to decode, to pad, to converse or to tell whence a tokenizer came, or read by no tokenizer in Rust at all:
-# docs/models.md says of each why it changes no score.
-WITHOUT_EFFECT = frozenset(
-    {
-        *("backend", "chat_template", "clean_text", "clean_up_tokenization_spaces", "device_map", "do_basic_tokenize"),
-        *("errors", "files_loaded", "from_slow", "full_tokenizer_file", "is_local", "legacy", "local_files_only"),
-        *(
-            "max_length",
-            "merges_file",
-            "name_or_path",
-            "never_split",
-            "pad_to_multiple_of",
-            "pad_token_type_id",
-            "padding",
-        ),
-        *("return_token_type_ids", "sp_model_kwargs", "special_tokens_map_file", "stride", "tokenizer_file"),
-        *("tokenizer_type", "transformers_version", "trust_remote_code", "truncation", "truncation_strategy"),
-        *("use_fast", "verbose", "vocab_file", "vocab_type", "wordpieces_prefix"),
-    }
-)
+# Fields that change no score, by why they do not.
+DECODING = ("clean_up_tokenization_spaces", "errors")
+CONVERSING = ("chat_template",)
+OF_A_CALL = ("max_length", "pad_to_multiple_of", "padding", "return_token_type_ids", "stride", "truncation")
+OF_A_CALL += ("pad_token_type_id", "truncation_strategy", "verbose")
+ORIGIN = ("backend", "device_map", "files_loaded", "from_slow", "is_local", "local_files_only", "name_or_path")
+ORIGIN += ("special_tokens_map_file", "tokenizer_type", "transformers_version", "use_fast")
+# transformers takes the directory's own files instead.
+PATHS = ("full_tokenizer_file", "merges_file", "tokenizer_file", "vocab_file")
+# Only tokenizers in Python know them, or those of other models.
+NOT_IN_RUST = ("clean_text", "do_basic_tokenize", "legacy", "never_split", "sp_model_kwargs", "vocab_type")
+NOT_IN_RUST += ("wordpieces_prefix",)
+WITHOUT_EFFECT = frozenset((*DECODING, *CONVERSING, *OF_A_CALL, *ORIGIN, *PATHS, *NOT_IN_RUST))
 SHOWN_CHARACTERS = 60
 
 Check = Callable[[Any], str | None]  # what is wrong with a value
@@ -68,10 +61,10 @@ def check_tokenizer_files(directory: Path) -> None:
     Reads the small files only, and imports no transformers.
     """
     files = vocabulary_files(directory)
-    for names in VOCABULARIES:
-        missing = [name for name in names if not (directory / name).exists()]
-        if TOKENIZER not in files and missing and len(missing) < len(names):
-            raise ModelError(f"{directory / missing[0]}: no such file; {', '.join(names)} are one tokenizer")
+    if not any(set(names) <= set(files) for names in VOCABULARIES):
+        names = next(names for names in VOCABULARIES if files[0] in names)
+        missing = next(name for name in names if name not in files)
+        raise ModelError(f"{directory / missing}: no such file; {' and '.join(names)} are one tokenizer")
     for name, check in ((CONFIG, _config_field), (SPECIAL_TOKENS, _special_tokens_field), (ADDED_TOKENS, _added_token)):
         for field, value in fields_of(directory / name).items():
             if wrong := check(field, value):
@@ -86,12 +79,12 @@ def vocabulary_files(directory: Path) -> list[str]:
     raise ModelError(f"{directory}: no tokenizer; one of {supported} is needed")
 
 
-def tokenizer_class(directory: Path) -> str | None:
-    """The tokenizer's class that a directory names, in tokenizer_config.json or else in config.json."""
-    for name in (CONFIG, "config.json"):
-        if isinstance(found := fields_of(directory / name).get("tokenizer_class"), str):
-            return found
-    return None
+def tokenizer_class(directory: Path) -> tuple[Path, str | None]:
+    """The file that names the tokenizer's class, tokenizer_config.json or else config.json, and the name it gives."""
+    for path in (directory / CONFIG, directory / "config.json"):
+        if isinstance(found := fields_of(path).get("tokenizer_class"), str):
+            return path, found
+    return path, None
 
 
 def shown(value: object) -> str:
@@ -185,7 +178,8 @@ def _tokens(value: Any) -> str | None:
 def _numbered_tokens(value: Any) -> str | None:
     if not isinstance(value, Mapping) or not all(key.isdecimal() for key in value):
         return f"{shown(value)} does not give tokens by their ids"
-    return _tokens(value)
+    strange = next((token for token in value.values() if not isinstance(token, Mapping)), None)
+    return _tokens(value) if strange is None else f"{shown(strange)} is not a token with its fields"
 
 
 def _nothing(value: Any) -> str | None:
@@ -216,5 +210,6 @@ _CHECKS: dict[str, Check] = {
     "processor_class": _nothing,
     "tokenizer_class": _name,
     "truncation_side": _side,
+    "trust_remote_code": _nothing,  # with it, a class of transformers reads tokenizer.json whole
     "unk_id": _id,
 }

@@ -37,51 +37,43 @@ class Frame:
         return _interleaved(self.special_segments, runs)
 
 
-def frames(rust: RustTokenizer, *, segments: bool) -> tuple[Frame, Frame]:
-    """The frame of one text and that of a pair.
+def frame_of(rust: RustTokenizer, texts: int, *, segments: bool) -> Frame:
+    """The frame of one text or of two.
 
     segments: whether the model is told the tokenizer's segments; all are 0 where it is not.
-    Raises ValueError when the special tokens do not stand around the texts' own tokens in one fixed way.
+    Raises ValueError when some text cannot be encoded, or the special tokens do not stand around all texts' own tokens
+    in one way.
     """
     spelt = [token.content for token in rust.get_added_tokens_decoder().values()][:SPELT_TOKENS]
     probes = [*PROBES, "".join(f"{token} x{token}" for token in spelt)]
-    bare = [_array(encoding.ids) for encoding in rust.encode_batch(probes, add_special_tokens=False)]
-    if not bare[0].size:
-        raise ValueError(f"it has no token for {PROBES[0]!r}")
-    # The first of each has tokens, and shows the frame; all others must have the same.
-    alone = _one_frame([(ids,) for ids in bare], rust.encode_batch(probes))
-    first, second = [0, *range(len(probes) - 1)], range(len(probes))
-    pair = _one_frame(
-        [(bare[one], bare[other]) for one, other in zip(first, second, strict=True)],
-        rust.encode_batch([(probes[one], probes[other]) for one, other in zip(first, second, strict=True)]),
-    )
-    if not segments:
-        alone, pair = _in_first_segment(alone), _in_first_segment(pair)
-    if not sum(special.size for special in alone.specials):
-        raise ValueError("it adds no special tokens, so that an empty text has no tokens at all")
-    return alone, pair
-
-
-def _one_frame(texts: list[tuple[TokenIds, ...]], encodings: list[Encoding]) -> Frame:
-    """The frame of all encodings. texts: the ids of each one's texts without special tokens."""
-    frame = _frame(encodings[0], len(texts[0]))
-    for ids, encoding in zip(texts, encodings, strict=True):
+    # The first of all sequences is of texts that have tokens: it shows the frame.
+    asked = [(probe,) for probe in probes] if texts == 1 else [*zip([PROBES[0], *probes], probes, strict=False)]
+    try:
+        bare = {probe: _array(rust.encode(probe, add_special_tokens=False).ids) for probe in probes}
+        encodings = [rust.encode(*sequence) for sequence in asked]
+    except Exception:  # the only kind that tokenizers raises
+        raise ValueError("it does not encode every text, as where unk_token is not in the vocabulary") from None
+    frame = _shown_by(encodings[0], texts)
+    for sequence, encoding in zip(asked, encodings, strict=True):
+        ids = [bare[text] for text in sequence]
         framed = np.array_equal(frame.ids(*ids), encoding.ids)
         if not framed or not np.array_equal(frame.segments(*ids), encoding.type_ids):
             raise ValueError("its special tokens do not stand around all texts in the same way")
-    return frame
+    if not sum(special.size for special in frame.specials):
+        raise ValueError("it adds no special tokens, so that an empty text has no tokens at all")
+    return frame if segments else _in_first_segment(frame)
 
 
-def _frame(encoding: Encoding, texts: int) -> Frame:
-    """The frame that an encoding of so many texts shows, each of at least one token."""
+def _shown_by(encoding: Encoding, texts: int) -> Frame:
+    """The frame that an encoding of so many texts shows. Raises ValueError where it is not texts in turn."""
     ids, types = _array(encoding.ids), _array(encoding.type_ids)
     of = np.array([-1 if text is None else text for text in encoding.sequence_ids])
     places = [np.flatnonzero(of == text) for text in range(texts)]
     if any(not place.size for place in places):
-        raise ValueError("its template leaves out a text")
+        raise ValueError(f"it gives no token for {PROBES[0]!r}")
     bounds = [0, *(edge for place in places for edge in (place[0], place[-1] + 1)), ids.size]
     if bounds != sorted(bounds):
-        raise ValueError("its template puts the second text first")
+        raise ValueError("its template does not put the first text before the second")
     runs = [slice(start, end) for start, end in zip(bounds[::2], bounds[1::2], strict=True)]
     return Frame(
         tuple(ids[run] for run in runs),

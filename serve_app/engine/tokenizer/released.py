@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from tokenizers import Tokenizer as RustTokenizer
 
-from serve_app.engine.files import ModelError
+from serve_app.engine.files import ModelError, read_json
 from serve_app.engine.tokenizer.files import CONFIG, TOKENIZER, shown, tokenizer_class, vocabulary_files
 
 # transformers counts a larger model_max_length as "no limit": LARGE_INTEGER in its tokenization_utils_base.py.
 NO_LIMIT = 1e20
+IN_PYTHON = "runs in Python, which is not supported; supported: the classes that transformers runs in Rust"
 
 _loading = Lock()
 
@@ -54,9 +55,9 @@ def load_released(directory: Path) -> Released:
             try:
                 made = auto.AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
             except Exception:  # its own, tokenizers' and protobuf's bare ones, ImportError
-                raise _unreadable(directory) from None
+                raise _unreadable(directory, auto) from None
     if not isinstance(made, auto.TokenizersBackend):
-        raise _in_python(directory, type(made).__name__)
+        raise ModelError(f"{directory / 'config.json'}: model_type: its tokenizer, {type(made).__name__}, {IN_PYTHON}")
     limit = made.model_max_length
     return Released(
         directory=directory,
@@ -71,29 +72,43 @@ def load_released(directory: Path) -> Released:
 
 def _require_rust(directory: Path, auto: Any) -> None:
     """Refuse a class that runs in Python before it is made: it may need a package that is not here."""
-    asked = tokenizer_class(directory)
+    path, asked = tokenizer_class(directory)
     found = auto.tokenizer_class_from_name(asked) if asked else None
     if found is not None and not issubclass(found, auto.TokenizersBackend):
-        raise _in_python(directory, asked)
+        raise ModelError(f"{path}: tokenizer_class: {shown(asked)} {IN_PYTHON}")
 
 
-def _in_python(directory: Path, name: str | None) -> ModelError:
-    return ModelError(
-        f"{directory / CONFIG}: tokenizer_class: {shown(name)} runs in Python, which is not supported; "
-        "supported: the classes that transformers runs in Rust"
-    )
-
-
-def _unreadable(directory: Path) -> ModelError:
-    files, asked = vocabulary_files(directory), tokenizer_class(directory)
-    what = f"{directory / files[0]}: not readable as a tokenizer"
-    if files[0] == TOKENIZER:
+def _unreadable(directory: Path, auto: Any) -> ModelError:
+    """The error that says which file it is that transformers makes no tokenizer of."""
+    config, (_, asked) = directory / "config.json", tokenizer_class(directory)
+    model_type = read_json(config).get("model_type")
+    name = asked or (auto.TOKENIZER_MAPPING_NAMES.get(model_type) if isinstance(model_type, str) else None)
+    if name is None:
+        return ModelError(f"{config}: model_type: {shown(model_type)} has no tokenizer; no tokenizer_class is named")
+    if not _reads_config(directory, auto):
+        return ModelError(f"{config}: not readable by transformers, which chooses a tokenizer by it")
+    vocabulary = directory / vocabulary_files(directory)[0]
+    if vocabulary.name == TOKENIZER:
+        read_json(vocabulary)
         try:
-            RustTokenizer.from_file(str(directory / TOKENIZER))
+            RustTokenizer.from_file(str(vocabulary))
         except Exception:  # the only kind that tokenizers raises
-            return ModelError(what)
-    how = f"tokenizer_class {shown(asked)}" if asked else "the class that it has for config.json's model_type"
-    return ModelError(f"{what} by {how}")
+            return ModelError(f"{vocabulary}: not readable as a tokenizer")
+    beside = f" with the fields of {CONFIG}" if (directory / CONFIG).exists() else ""
+    return ModelError(f"{vocabulary}: not readable as a tokenizer by transformers' {name}{beside}")
+
+
+def _reads_config(directory: Path, auto: Any) -> bool:
+    """Whether transformers reads config.json as its AutoTokenizer does: by the model's type, or else by none."""
+    for kind in (auto.AutoConfig, auto.PreTrainedConfig):
+        try:
+            kind.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError):
+            continue
+        except Exception:  # huggingface_hub's and Python's own
+            return False
+        return True
+    return False
 
 
 def _tokenization_auto() -> Any:

@@ -11,24 +11,22 @@ from tokenizers import normalizers
 from serve_app.domain.answer import Span, Token
 from serve_app.engine.tokenizer.agreement import check_agreement
 from serve_app.engine.tokenizer.files import check_tokenizer_files
-from serve_app.engine.tokenizer.frame import frames
+from serve_app.engine.tokenizer.frame import Frame, frame_of
 from serve_app.engine.tokenizer.released import Released, load_released
 
 
 class Tokenizer:
     """A model's tokenizer. Thread-safe; encoding releases Python's lock.
 
-    alone, pair: the special tokens that the model reads around one text, and around and between two, with the segments
-    that it reads them in. truncated_side: the end of a text that is dropped where it is too long and the request does
-    not say. model_max_length: tokens of the longest sequence that the tokenizer's own files allow; None is no limit.
+    truncated_side: the end of a text that is dropped where it is too long and the request does not say.
+    model_max_length: tokens of the longest sequence that the tokenizer's own files allow; None is no limit.
     """
 
     def __init__(self, released: Released) -> None:
-        rust = released.rust
-        rust.no_truncation()
-        rust.no_padding()
-        self._rust = rust
-        self.alone, self.pair = frames(rust, segments="token_type_ids" in released.model_input_names)
+        self._released = released
+        self._rust = released.rust
+        self._rust.no_truncation()
+        self._rust.no_padding()
         self.truncated_side: Literal["left", "right"] = released.truncated_side
         self.model_max_length = released.model_max_length
 
@@ -45,10 +43,17 @@ class Tokenizer:
         check_agreement(directory, released)
         if lowercase:
             _lowercase_first(released.rust)
+        return cls(released)
+
+    def frame(self, texts: int) -> Frame:
+        """The special tokens that the model reads around one text, or around and between two, and their segments.
+
+        Raises ModelError when the tokenizer does not put them around all texts in the same way.
+        """
         try:
-            return cls(released)
+            return frame_of(self._rust, texts, segments="token_type_ids" in self._released.model_input_names)
         except ValueError as error:
-            raise released.refusal(str(error)) from None
+            raise self._released.refusal(str(error)) from None
 
     @property
     def vocabulary(self) -> int:

@@ -44,11 +44,11 @@ def texts(directory: Path, *, precision: str) -> Start:
     from serve_app.engine.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.load(directory)
-    run = sequences(directory, precision=precision)(None)
-    room = read_config(directory).max_tokens - sum(map(len, tokenizer.alone.specials))
+    run, frame = sequences(directory, precision=precision)(None), tokenizer.frame(1)
+    room = read_config(directory).max_tokens - sum(map(len, frame.specials))
 
     def embed(work: list[str]) -> Rows:
-        ids = [tokenizer.alone.ids(text[:room]) for text in tokenizer.encode(work)]
+        ids = [frame.ids(text[:room]) for text in tokenizer.encode(work)]
         rows: Rows = run(ids)
         return rows
 
