@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.loaded import Engine, loaded
+from tests.engine.tokenizer.directories import Directories
 from tests.tiny_models import TinyModels
 
 
@@ -37,3 +38,9 @@ def modernbert(tiny_models: TinyModels, tmp_path: Path) -> Path:
 def deberta(tiny_models: TinyModels, tmp_path: Path) -> Path:
     """A sound DeBERTa cross-encoder, to be spoilt."""
     return Path(shutil.copytree(tiny_models["deberta-v2", "classification"].directory, tmp_path / "deberta"))
+
+
+@pytest.fixture
+def make(tiny_models: TinyModels, tmp_path: Path) -> Directories:
+    """Directories without weights, one for each kind of tokenizer."""
+    return Directories(tmp_path, tiny_models)

@@ -28,6 +28,7 @@ FLAGS = (
     "add_bos_token",
     "add_eos_token",
     "do_lower_case",
+    "fix_mistral_regex",
     "keep_accents",
     "remove_space",
     "split_by_punct",
@@ -38,18 +39,53 @@ FLAGS = (
 NULLABLE_FLAGS = ("add_prefix_space", "strip_accents")
 LIMITS = ("model_max_length", "max_len")
 # Fields that change no score, by why they do not.
-DECODING = ("clean_up_tokenization_spaces", "errors")
-CONVERSING = ("chat_template",)
-OF_A_CALL = ("max_length", "pad_to_multiple_of", "padding", "return_token_type_ids", "stride", "truncation")
-OF_A_CALL += ("pad_token_type_id", "truncation_strategy", "verbose")
-ORIGIN = ("backend", "device_map", "files_loaded", "from_slow", "is_local", "local_files_only", "name_or_path")
-ORIGIN += ("special_tokens_map_file", "tokenizer_type", "transformers_version", "use_fast")
-# transformers takes the directory's own files instead.
-PATHS = ("full_tokenizer_file", "merges_file", "tokenizer_file", "vocab_file")
-# Only tokenizers in Python know them, or those of other models.
-NOT_IN_RUST = ("clean_text", "do_basic_tokenize", "legacy", "never_split", "sp_model_kwargs", "vocab_type")
-NOT_IN_RUST += ("wordpieces_prefix",)
-WITHOUT_EFFECT = frozenset((*DECODING, *CONVERSING, *OF_A_CALL, *ORIGIN, *PATHS, *NOT_IN_RUST))
+WITHOUT_EFFECT = frozenset(
+    {
+        # only decoding reads them
+        "clean_up_tokenization_spaces",
+        "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
+        "errors",
+        # the chat's, and what a call may ask for, which no call here does
+        "chat_control_tokens",
+        "chat_template",
+        "max_length",
+        "pad_to_multiple_of",
+        "pad_token_type_id",
+        "padding",
+        "response_schema",
+        "response_template",
+        "return_token_type_ids",
+        "stride",
+        "truncation",
+        "truncation_strategy",
+        "verbose",
+        # where the tokenizer came from
+        "backend",
+        "device_map",
+        "files_loaded",
+        "from_slow",
+        "is_local",
+        "local_files_only",
+        "name_or_path",
+        "special_tokens_map_file",
+        "tokenizer_type",
+        "transformers_version",
+        "use_fast",
+        # transformers takes the directory's own files instead
+        "full_tokenizer_file",
+        "merges_file",
+        "tokenizer_file",
+        "vocab_file",
+        # no tokenizer in Rust knows them
+        "clean_text",
+        "do_basic_tokenize",
+        "legacy",
+        "never_split",
+        "sp_model_kwargs",
+        "vocab_type",
+        "wordpieces_prefix",
+    }
+)
 SHOWN_CHARACTERS = 60
 
 Check = Callable[[Any], str | None]  # what is wrong with a value

@@ -101,6 +101,8 @@ def test_a_field_that_changes_ids_is_honoured(make: Directories, kind: str, fiel
 
 HARMLESS = {
     **dict.fromkeys(WITHOUT_EFFECT, "x"),
+    "chat_control_tokens": ["x"],
+    "fix_mistral_regex": True,
     "fast_tokenizer_files": ["tokenizer.json"],
     "init_inputs": [],
     "padding_side": "right",
