@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from serve_app.domain.input_format import InputFormat, Truncation
+from serve_app.domain.input_format import InputFormat, TokenIds, Truncation
 from serve_app.domain.prompts import NO_PROMPT, NO_PROMPTS, Prompt, Prompts
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.files import weight_files
 from serve_app.engine.input_format import input_format
-from serve_app.engine.models.config import Pooling
-from serve_app.engine.models.families import read_config
+from serve_app.engine.modules.config import Dense, LayerNorm
+from serve_app.engine.modules.model_config import ModelConfig, read_model
 from serve_app.engine.tokenizer import Tokenizer, check_tokenizer_files
 from serve_app.scheduling.device import Device
 from serve_app.scheduling.simulated import SimulatedModel
@@ -21,21 +21,31 @@ class TextSide:
     """The part of a model that turns text into what a device reads.
 
     form: how the model wants its input. vector_width: numbers of a bi-encoder's vector; None for a cross-encoder.
-    pooling: how a bi-encoder makes its vector; None for a cross-encoder. prompts: what it may put before texts.
+    pooling: how a bi-encoder makes its vector, in sentence-transformers' words; None for a cross-encoder. prompts: what
+    it may put before texts. include_prompt: whether the prompt's tokens are pooled with the others.
     """
 
     tokenizer: Tokenizer
     form: InputFormat
     vector_width: int | None
-    pooling: Pooling | None
+    pooling: str | None
     prompts: Prompts = NO_PROMPTS
+    include_prompt: bool = True
 
     def prompt(self, text: str) -> Prompt:
         """A prompt as the model reads it."""
         if not text:
             return NO_PROMPT
         [token_ids] = self.tokenizer.encode([text])
-        return Prompt(text, token_ids, 0)
+        return Prompt(text, token_ids, 0 if self.include_prompt else self._unpooled(token_ids))
+
+    def _unpooled(self, prompt: TokenIds) -> int:
+        """Tokens of a prompt as a sequence of its own, less the special one at its end.
+
+        Source: sentence-transformers' Transformer._get_prompt_length.
+        """
+        kept = min(prompt.size, self.form.room)
+        return self.form.opening.size + kept + max(self.form.closing.size - 1, 0)
 
 
 def check(directory: Path) -> None:
@@ -43,9 +53,9 @@ def check(directory: Path) -> None:
 
     Reads no tensor and imports no torch.
     """
-    read_config(directory)
-    check_tokenizer_files(directory)
-    weight_files(directory)
+    config = read_model(directory)
+    check_tokenizer_files(config.directory)
+    _require_weights(config)
 
 
 def load_text_side(directory: Path, truncation: Truncation = "longest_first") -> TextSide:
@@ -54,10 +64,17 @@ def load_text_side(directory: Path, truncation: Truncation = "longest_first") ->
     truncation: which text of a pair is cut where both are too long together.
     Raises ModelError when the model is not supported or its tokenizer does not fit it.
     """
-    config, tokenizer = read_config(directory), Tokenizer.load(directory)
-    pooling = config.pooling if config.head == "embedding" else None
-    form = replace(input_format(tokenizer, config), truncation=truncation)
-    return TextSide(tokenizer, form, config.vector_width, pooling)
+    config = read_model(directory)
+    tokenizer = Tokenizer.load(config.directory, lowercase=config.lower_case)
+    form = replace(input_format(tokenizer, config), truncation=truncation, similarity=config.similarity)
+    return TextSide(
+        tokenizer=tokenizer,
+        form=form,
+        vector_width=config.vector_width,
+        pooling=None if config.chain is None or config.reads_pairs else config.chain.pooling,
+        prompts=config.prompts,
+        include_prompt=config.include_prompt,
+    )
 
 
 def load_device(directory: Path, engine: EngineSettings, sha256: str | None = None, *, sharers: int = 1) -> Device:
@@ -68,9 +85,16 @@ def load_device(directory: Path, engine: EngineSettings, sha256: str | None = No
     Raises ModelError when the model is not supported, not sound, or too large for the free memory.
     """
     if engine.simulated:
-        return SimulatedModel(engine.simulated, width=read_config(directory).row_width)
-    weight_files(directory)  # what is missing or breaks off is said before torch is imported
+        return SimulatedModel(engine.simulated, width=read_model(directory).row_width)
+    _require_weights(read_model(directory))  # what is missing or breaks off is said before torch is imported
     from serve_app.engine.model import Model  # torch takes seconds and memory
 
     threads = engine.threads or max(1, usable_cores() // sharers)
     return Model.load(directory, engine.model_copy(update={"threads": threads}), sha256)
+
+
+def _require_weights(config: ModelConfig) -> None:
+    """Raise ModelError when the weights of the Transformer or of a module behind it are missing or not whole."""
+    modules = () if config.chain is None else config.chain.modules
+    for folder in (config.directory, *(module.folder for module in modules if isinstance(module, Dense | LayerNorm))):
+        weight_files(folder)

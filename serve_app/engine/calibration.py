@@ -11,7 +11,7 @@ from serve_app.domain.shards import cut_shards
 from serve_app.engine.input_format import input_format
 from serve_app.engine.layers.linear import Activation, Linear
 from serve_app.engine.layers.placement import Int8Placement, Placement
-from serve_app.engine.models.config import EncoderConfig
+from serve_app.engine.modules.model_config import ModelConfig
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
 
@@ -44,7 +44,7 @@ class _ObservedLinear:
         return self._layer(x)
 
 
-def calibrate(placement: Placement, weights: Weights, config: EncoderConfig, tokenizer: Tokenizer) -> Int8Placement:
+def calibrate(placement: Placement, weights: Weights, config: ModelConfig, tokenizer: Tokenizer) -> Int8Placement:
     """A placement for int8, whose ranges come from a step of random tokens.
 
     Random tokens suffice, because the wide channels are the model's and not the text's. On the embedded model the
@@ -53,12 +53,12 @@ def calibrate(placement: Placement, weights: Weights, config: EncoderConfig, tok
     """
     observed, step = ObservedPlacement(), _random_sequences(config, tokenizer)
     with torch.inference_mode():
-        encoder = config.load_encoder(weights, observed, first_tokens=False)
+        encoder = config.encoder.load_encoder(weights, observed, first_tokens=False)
         encoder(observed.pack(step, encoder.positions(step)))
     return Int8Placement(placement.device, placement.dtype, dict(observed.ranges))
 
 
-def _random_sequences(config: EncoderConfig, tokenizer: Tokenizer) -> Sequences:
+def _random_sequences(config: ModelConfig, tokenizer: Tokenizer) -> Sequences:
     """A query and documents of random tokens between the model's special tokens, which have the widest channels."""
     chance = np.random.default_rng(0)
     form = input_format(tokenizer, config)

@@ -46,6 +46,15 @@ def weight_files(directory: Path) -> list[Path]:
     return paths
 
 
+def tensor_names(directory: Path) -> set[str]:
+    """The names of the tensors in a directory's safetensors files. Raises ModelError as weight_files does."""
+    names: set[str] = set()
+    for path in weight_files(directory):
+        with safe_open(path, framework="np") as tensors:
+            names.update(tensors.keys())
+    return names
+
+
 def _find_weights(directory: Path) -> list[Path]:
     if (directory / WEIGHTS).exists():
         return [directory / WEIGHTS]

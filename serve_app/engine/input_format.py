@@ -4,23 +4,24 @@ import numpy as np
 
 from serve_app.domain.input_format import InputFormat
 from serve_app.engine.files import ModelError
-from serve_app.engine.models.config import EncoderConfig
+from serve_app.engine.modules.model_config import ModelConfig
 from serve_app.engine.tokenizer import Frame, Tokenizer
 
 
-def input_format(tokenizer: Tokenizer, config: EncoderConfig) -> InputFormat:
+def input_format(tokenizer: Tokenizer, config: ModelConfig) -> InputFormat:
     """The form in which this model reads queries and passages.
 
     Raises ModelError when the tokenizer has ids or segments without an embedding, the special tokens leave no room for
     text, or a text's tokens are not where InputFormat has them.
     """
-    if tokenizer.vocabulary > config.vocabulary:
-        first = tokenizer.spelling(config.vocabulary)
-        which = "" if first is None else f"; {first!r} has id {config.vocabulary:,}"
+    vocabulary = config.encoder.vocabulary
+    if tokenizer.vocabulary > vocabulary:
+        first = tokenizer.spelling(vocabulary)
+        which = "" if first is None else f"; {first!r} has id {vocabulary:,}"
         raise ModelError(
-            f"the tokenizer has {tokenizer.vocabulary:,} ids; config.json's vocab_size is {config.vocabulary:,}{which}"
+            f"the tokenizer has {tokenizer.vocabulary:,} ids; config.json's vocab_size is {vocabulary:,}{which}"
         )
-    reads_pairs = config.head == "classification"
+    reads_pairs = config.reads_pairs
     frame = tokenizer.frame(2 if reads_pairs else 1)
     opening, *between, closing = frame.specials
     form = InputFormat(
@@ -29,7 +30,7 @@ def input_format(tokenizer: Tokenizer, config: EncoderConfig) -> InputFormat:
         opening=opening,
         between=between[0] if reads_pairs else np.empty(0, np.int32),
         closing=closing,
-        between_in_first=_between_in_first(frame, config.segment_rows),
+        between_in_first=_between_in_first(frame, config.encoder.segment_rows),
         truncated_side=tokenizer.truncated_side,
     )
     if form.max_tokens <= form.special_tokens:

@@ -18,8 +18,8 @@ from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement, choose_placement
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.encoder import Encoder
-from serve_app.engine.models.families import read_config
-from serve_app.engine.models.heads import Head
+from serve_app.engine.modules.head import Head
+from serve_app.engine.modules.model_config import ModelConfig, read_model
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
 from serve_app.scheduling.device import StepTooLargeError
@@ -37,7 +37,7 @@ WARM_UP_TOKENS = (1_024, 4_096, 16_384)
 class Model:
     """A loaded encoder and its head. One thread at a time may call it."""
 
-    def __init__(self, config: EncoderConfig, encoder: Encoder, head: Head, placement: Placement) -> None:
+    def __init__(self, config: ModelConfig, encoder: Encoder, head: Head, placement: Placement) -> None:
         self.config = config
         self.placement = placement
         self._encoder, self._head = encoder, head
@@ -47,21 +47,22 @@ class Model:
     def load(cls, directory: Path, settings: EngineSettings | None = None, sha256: str | None = None) -> Self:
         """The model of a directory in Hugging Face layout.
 
-        settings: where and how it computes; None for the defaults. sha256: pinned digest of its model.safetensors.
+        settings: where and how it computes; None for the defaults. sha256: pinned digest of its Transformer's
+        model.safetensors.
         Raises ModelError when the model is not supported, not sound, or too large for the free memory.
         """
         settings = settings or EngineSettings()
-        config = read_config(directory)
+        config = read_model(directory)
         placement = choose_placement(settings)
         # int8 takes its scales from the layers in float32.
         read_as = torch.float32 if settings.precision == "int8" else placement.dtype
-        require_memory(config, placement.device, read_as)
+        require_memory(config.encoder, placement.device, read_as)
         torch.set_num_threads(settings.threads or usable_cores())
-        weights = Weights(directory, sha256)
+        weights = Weights(config.directory, sha256)
         if settings.precision == "int8":
-            placement = calibrate(placement, weights, config, Tokenizer.load(directory))
+            placement = calibrate(placement, weights, config, Tokenizer.load(config.directory))
         head = config.load_head(weights, placement)
-        encoder = config.load_encoder(weights, placement, first_tokens=head.first_tokens)
+        encoder = config.encoder.load_encoder(weights, placement, first_tokens=head.first_tokens)
         model = cls(config, encoder, head, placement)
         if placement.device.type == "cuda":
             model.warm_up(WARM_UP_TOKENS)

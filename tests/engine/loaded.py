@@ -1,5 +1,6 @@
 """A model directory, loaded: text in, scores out."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,6 +11,7 @@ from serve_app.domain.request import Reading
 from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import Sequences, shard_sequences
 from serve_app.domain.shards import Shard, cut_shards
+from serve_app.engine.assembly import TextSide
 from serve_app.engine.input_format import input_format
 from serve_app.engine.model import Model
 from serve_app.engine.tokenizer import Tokenizer
@@ -20,7 +22,7 @@ from tests.tiny_models import TinyModel
 class Engine:
     def __init__(self, tiny: TinyModel, options: EngineSettings | None = None) -> None:
         self.model = Model.load(tiny.directory, options)
-        self.tokenizer = Tokenizer.load(tiny.directory)
+        self.tokenizer = Tokenizer.load(self.model.config.directory)
         self.form: InputFormat = input_format(self.tokenizer, self.model.config)
 
     def scores(self, query: str, documents: list[str], shards: int = 1) -> np.ndarray:
@@ -45,10 +47,12 @@ class Engine:
         ends = np.cumsum([len(each) for each in sequences])[:-1]
         return np.concatenate([shard_results(*part) for part in zip(shards, np.split(rows, ends), strict=True)])
 
-    def vectors(self, texts: list[str]) -> np.ndarray:
-        """What an embedding head makes of each text, all computed in one step."""
+    def vectors(self, texts: list[str], prompt: str = "", *, include_prompt: bool = True) -> np.ndarray:
+        """What an embedding head makes of each text behind a prompt, all computed in one step."""
+        side = TextSide(self.tokenizer, self.form, self.model.width, None, include_prompt=include_prompt)
+        encoded = self.tokenizer.encode([prompt + text for text in texts])
+        [(shard, indices)] = cut_shards(cut_texts(encoded, self.form, Reading(), side.prompt(prompt)), 1)
         vectors = np.empty((len(texts), self.model.width), dtype=np.float32)
-        [(shard, indices)] = cut_shards(cut_texts(self.tokenizer.encode(texts), self.form, Reading()), 1)
         vectors[indices] = shard_results(shard, self.model(shard_sequences(shard)))
         return vectors
 

@@ -16,7 +16,7 @@ Inputs = dict[str, list[int]]
 
 
 class Reference:
-    """A pair's logit of a cross-encoder, or mean pooling and L2 norm for a bi-encoder.
+    """A pair's logit of a cross-encoder, or a bi-encoder's mean pooling.
 
     Texts are tokenised and cut as sentence-transformers' CrossEncoder has transformers do it. In batches of similar
     lengths, padded and masked.
@@ -51,8 +51,7 @@ class Reference:
         found = np.empty((len(texts), self.model.config.hidden_size), dtype=np.float32)
         for places, inputs in self._batches([self.inputs(text) for text in texts]):
             states, mask = self.model(**inputs).last_hidden_state, inputs["attention_mask"][:, :, None]
-            means = (states * mask).sum(1) / mask.sum(1)
-            found[places] = torch.nn.functional.normalize(means, dim=1).numpy()
+            found[places] = ((states * mask).sum(1) / mask.sum(1)).numpy()
         return found
 
     def vector(self, text: str) -> np.ndarray:

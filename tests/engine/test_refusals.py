@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from serve_app.engine.files import ModelError
 from serve_app.engine.input_format import input_format
 from serve_app.engine.model import Model, require_memory
-from serve_app.engine.models.families import read_config
+from serve_app.engine.modules.model_config import read_model
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.settings import EngineSettings
 from tests.engine.spoilt import configure
@@ -117,7 +117,7 @@ def test_a_missing_tensor_is_named(directory: Path) -> None:
 
 def test_too_little_memory_is_said_with_both_numbers(directory: Path) -> None:
     with pytest.raises(ModelError, match=r"needs about 0\.5 GiB of cpu memory; 0\.2 GiB are free"):
-        require_memory(read_config(directory), torch.device("cpu"), torch.float32, available=lambda: GIB // 5)
+        require_memory(read_model(directory).encoder, torch.device("cpu"), torch.float32, available=lambda: GIB // 5)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -129,7 +129,7 @@ def test_a_cuda_device_that_is_not_there_is_refused(directory: Path) -> None:
 def test_a_tokenizer_with_more_ids_than_the_model_is_refused(directory: Path) -> None:
     configure(directory, vocab_size=400)
     with pytest.raises(ModelError, match=r"the tokenizer has 500 ids; config\.json's vocab_size is 400"):
-        input_format(Tokenizer.load(directory), read_config(directory))
+        input_format(Tokenizer.load(directory), read_model(directory))
 
 
 def test_a_tokenizer_with_an_id_behind_the_models_last_is_refused(directory: Path) -> None:
@@ -139,4 +139,4 @@ def test_a_tokenizer_with_an_id_behind_the_models_last_is_refused(directory: Pat
     vocabulary[next(word for word in reversed(vocabulary) if len(word) > 2)] = 10_000
     path.write_text(json.dumps(content))
     with pytest.raises(ModelError):
-        input_format(Tokenizer.load(directory), read_config(directory))
+        input_format(Tokenizer.load(directory), read_model(directory))

@@ -61,7 +61,7 @@ def seconds(run: Callable[[], object], rounds: int) -> float:
 
 def product_rate(model: Model, tokens: int, rounds: int) -> float:
     """FLOP/s of a layer's four products alone, in the model's precision."""
-    hidden, inner = model.config.hidden, model.config.intermediate
+    hidden, inner = model.config.encoder.hidden, model.config.encoder.intermediate
     random = partial(torch.randn, device=model.placement.device, dtype=model.placement.dtype)
     shapes = [(3 * hidden, hidden), (hidden, hidden), (inner, hidden), (hidden, inner)]
     products = [(random(tokens, shape[1]), random(*shape)) for shape in shapes]
@@ -77,7 +77,7 @@ def product_rate(model: Model, tokens: int, rounds: int) -> float:
 
 def flops(model: Model, lengths: NDArray[np.int32]) -> float:
     """Of all layers in full, attention included."""
-    config, tokens = model.config, lengths.astype(np.float64)
+    config, tokens = model.config.encoder, lengths.astype(np.float64)
     weights = 4 * config.hidden**2 + 2 * config.hidden * config.intermediate
     return float((config.layers * (2 * tokens * weights + 4 * tokens**2 * config.hidden)).sum())
 

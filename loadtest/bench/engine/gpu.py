@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             console.print(f"to start a step of {tokens:,} tokens {waits(model, step)}", highlight=False)
     for each in options.sets:
         count = max(options.tokens // LENGTHS[each][0], 2)
-        rows = [row[: model.config.max_tokens] % model.config.vocabulary for row in draw(each, count)]
+        rows = [row[: model.config.max_tokens] % model.config.encoder.vocabulary for row in draw(each, count)]
         console.print(set_table(each, directory, model, rows, rate=rate, rounds=options.rounds))
         console.print(compared(model, exact, rows, options.singles))
 

@@ -46,7 +46,7 @@ def measure(directory: Path, precision: str) -> Load:
         seconds=seconds,
         peak=_status("VmHWM") - before,
         private=_status("RssAnon") - private,
-        weights=weight_bytes(model.config, model.placement.dtype) / 2**20,
+        weights=weight_bytes(model.config.encoder, model.placement.dtype) / 2**20,
     )
 
 

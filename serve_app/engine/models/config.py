@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.files import ModelError, read_json
@@ -11,18 +11,16 @@ from serve_app.engine.files import ModelError, read_json
 if TYPE_CHECKING:
     from serve_app.engine.layers.placement import Placement
     from serve_app.engine.models.encoder import Encoder
-    from serve_app.engine.models.heads import Head
+    from serve_app.engine.modules.head import Head
     from serve_app.engine.weights import Weights
-
-Pooling = Literal["cls", "mean"]
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig(ABC):
     """The numbers that shape an encoder of any family.
 
-    max_tokens: the longest sequence that both the positions and the tokenizer's own limits allow. pooling: how the head
-    makes one state of a sequence's states.
+    head: classification where the family's own head follows, embedding where the encoder stands alone. max_tokens: the
+    longest sequence.
     """
 
     head: HeadKind
@@ -33,7 +31,6 @@ class EncoderConfig(ABC):
     vocabulary: int
     epsilon: float
     max_tokens: int
-    pooling: Pooling
 
     @property
     def head_size(self) -> int:
@@ -41,14 +38,9 @@ class EncoderConfig(ABC):
         return self.hidden // self.heads
 
     @property
-    def vector_width(self) -> int | None:
-        """Numbers of a bi-encoder's vector; None for a cross-encoder."""
-        return self.hidden if self.head == "embedding" else None
-
-    @property
-    def row_width(self) -> int:
-        """Numbers that the model gives for a sequence: 1, the logit, or those of its vector."""
-        return self.vector_width or 1
+    @abstractmethod
+    def most_tokens(self) -> int | None:
+        """Tokens that a table of positions has room for; None where positions are computed, for any length."""
 
     @property
     def segment_rows(self) -> int:
@@ -74,48 +66,24 @@ class EncoderConfig(ABC):
         is missing or has another shape.
         """
 
-    def load_head(self, weights: "Weights", placement: "Placement") -> "Head":
-        """The head that config.json names; imports torch. Raises ModelError as load_encoder does."""
-        if self.head == "classification":
-            return self.load_classification_head(weights, placement)
-        from serve_app.engine.models.heads import EmbeddingHead
-
-        return EmbeddingHead(first_tokens=self.pooling == "cls")
-
     @abstractmethod
     def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
         """The family's head of a cross-encoder; imports torch. Raises ModelError as load_encoder does."""
 
 
 def longest(directory: Path, positions: int) -> int:
-    """Tokens of the longest sequence.
+    """Tokens of the longest sequence: what the tokenizer's configuration says, and no more than `positions`.
 
-    positions: the most that the encoder has positions for; the tokenizer's and sentence-transformers' files may allow
-    fewer. Raises ModelError when one of these files cannot be read.
+    Raises ModelError when that cannot be read.
     """
-    limits = [positions]
-    for name, key in (("tokenizer_config.json", "model_max_length"), ("sentence_bert_config.json", "max_seq_length")):
-        path = directory / name
-        value = read_json(path).get(key) if path.exists() else None
-        # transformers writes 1e30 for "no limit".
-        if isinstance(value, int | float) and 0 < value < 1e9:
-            limits.append(int(value))
-    return min(limits)
-
-
-def embedding_pooling(directory: Path) -> Pooling:
-    """How sentence-transformers pools a bi-encoder's states, by its settings; the mean where there are none.
-
-    Raises ModelError for a pooling that is not supported.
-    """
-    path = directory / "1_Pooling" / "config.json"
-    if not path.exists():
-        return "mean"
-    raw = read_json(path)
-    chosen = sorted(key for key, value in raw.items() if key.startswith("pooling_mode_") and value is True)
-    mode = raw.get("pooling_mode", chosen[0].removeprefix("pooling_mode_") if len(chosen) == 1 else None)
-    if mode in {"cls", "cls_token"}:
-        return "cls"
-    if mode in {"mean", "mean_tokens"}:
-        return "mean"
-    raise ModelError(f"{path}: pooling {mode or chosen} is not supported; supported: cls, mean")
+    path = directory / "tokenizer_config.json"
+    raw = read_json(path) if path.exists() else {}
+    # The second is the older name.
+    name = "model_max_length" if "model_max_length" in raw else "max_len"
+    # transformers writes 1e30 for "no limit".
+    limit = raw.get(name)
+    if limit is None:
+        return positions
+    if not isinstance(limit, int | float) or isinstance(limit, bool) or not limit >= 1:
+        raise ModelError(f"{path}: {name}: {limit!r:.100} is not a number of 1 or more")
+    return int(min(limit, positions))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from serve_app.domain.model import HeadKind
-from serve_app.engine.files import ModelError
+from serve_app.engine.files import ModelError, tensor_names
 from serve_app.engine.models.bert.config import read_bert, read_roberta
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.deberta.config import read_deberta
@@ -21,30 +21,48 @@ FAMILIES: dict[str, tuple[str, Callable[[Fields, HeadKind], EncoderConfig]]] = {
     "modernbert": ("ModernBert", read_modernbert),
 }
 HEADS: dict[str, HeadKind] = {"ForSequenceClassification": "classification", "Model": "embedding"}
-ARCHITECTURES = {
-    f"{name}{ending}": (model_type, head, read)
-    for model_type, (name, read) in FAMILIES.items()
+ARCHITECTURES: dict[str, tuple[str, HeadKind]] = {
+    f"{name}{ending}": (model_type, head)
+    for model_type, (name, _) in FAMILIES.items()
     for ending, head in HEADS.items()
 }
 
 
-def read_config(directory: Path) -> EncoderConfig:
+def read_config(directory: Path, head: HeadKind | None = None) -> EncoderConfig:
     """The encoder that a directory in Hugging Face layout describes.
 
+    head: what is made of it, where that is known; otherwise config.json names it, or the weights show it.
     Raises ModelError when it needs code of its own, or its architecture or an option of it is not supported.
     """
     path = directory / "config.json"
     fields = Fields.read(path)
     if "auto_map" in fields:
         raise ModelError(f'{path}: "auto_map" asks to run code that comes with the model; that is refused')
-    architectures = fields.raw("architectures")
-    architecture = str(architectures[0] if isinstance(architectures, list) and architectures else None)
-    known = ARCHITECTURES.get(architecture)
-    if known is None:
-        supported = ", ".join(sorted(ARCHITECTURES))
-        raise ModelError(f"{path}: architecture {architecture} is not supported; supported are {supported}")
-    model_type, head, read = known
-    if fields.raw("model_type") != model_type:
-        raise fields.refusal("model_type", f"{fields.raw('model_type')!r} is not that of {architecture}: {model_type}")
+    names = fields.raw("architectures") or []
+    if not isinstance(names, list):
+        raise fields.refusal("architectures", f"a list of names is needed, found {type(names).__name__}")
+    if head is None and names:
+        head = _named_head(fields, str(names[0]))
+    model_type = fields.raw("model_type")
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
+        raise fields.refusal("model_type", f"{model_type!r:.100} is not supported; supported are {', '.join(FAMILIES)}")
+    head = head or ("classification" if _holds_classifier(directory) else "embedding")
     require_supported(fields, head)
-    return read(fields, head)
+    return FAMILIES[model_type][1](fields, head)
+
+
+def _named_head(fields: Fields, architecture: str) -> HeadKind:
+    """The head that an architecture names. Raises ModelError when it is not supported, or not its model_type's."""
+    if architecture not in ARCHITECTURES:
+        supported = ", ".join(sorted(ARCHITECTURES))
+        raise fields.refusal("architectures", f"{architecture:.100} is not supported; supported are {supported}")
+    model_type, head = ARCHITECTURES[architecture]
+    if fields.raw("model_type") != model_type:
+        found = f"{fields.raw('model_type')!r:.100}"
+        raise fields.refusal("model_type", f"{found} is not that of {architecture}: {model_type}")
+    return head
+
+
+def _holds_classifier(directory: Path) -> bool:
+    """Whether the weights have a cross-encoder's head: all families call it so."""
+    return any(name.startswith("classifier.") for name in tensor_names(directory))

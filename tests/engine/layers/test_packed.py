@@ -34,14 +34,14 @@ def test_a_step_is_laid_out_as_kernels_read_it() -> None:
         np.array([5, 6, 7, 8, 9], np.int32),
         lengths=np.array([3, 2], np.int32),
         first_segments=np.array([1, 2], np.int32),
-        prompt_lengths=np.array([0, 0], np.int32),
+        prompt_lengths=np.array([2, 4], np.int32),
     )
     step = CPU.pack(batch, np.array([2, 3, 4, 2, 3]))
     assert step.lengths == [3, 2]
     assert step.longest == 3
-    tensors = (step.token_ids, step.positions, step.segments, step.bounds, step.counts, step.starts)
+    tensors = (step.token_ids, step.positions, step.segments, step.bounds, step.counts, step.starts, step.pooled_from)
     assert [tensor.tolist() for tensor in tensors] == [
-        [5, 6, 7, 8, 9], [2, 3, 4, 2, 3], [0, 1, 1, 0, 0], [0, 3, 5], [0, 1, 2], [0, 3],
+        [5, 6, 7, 8, 9], [2, 3, 4, 2, 3], [0, 1, 1, 0, 0], [0, 3, 5], [0, 1, 2], [0, 3], [2, 5],
     ]  # fmt: skip
     assert {tensor.dtype for tensor in tensors} == {torch.int32}
 

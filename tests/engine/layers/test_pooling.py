@@ -1,13 +1,29 @@
+from dataclasses import replace
+from itertools import chain, combinations
+
+import numpy as np
+import pytest
 import torch
+from sentence_transformers.sentence_transformer.modules import Pooling
 
 from serve_app.engine.layers.placement import Placement
-from serve_app.engine.layers.pooling import means
+from serve_app.engine.layers.pooling import pooled
+from serve_app.engine.modules.config import MODES
 from tests.scheduling.device import sequences
 
 CPU = Placement(torch.device("cpu"), torch.float32)
+LENGTHS = [1, 3, 2, 7]
+SETS = [*chain.from_iterable(combinations(MODES, size) for size in (1, 2)), MODES, MODES[::-1]]
 
 
-def test_means_are_those_of_each_sequence() -> None:
-    batch, states = sequences([1], [2] * 3, [3] * 2), torch.randn(6, 4)
-    expected = torch.stack([part.mean(0) for part in states.split([1, 3, 2])])
-    torch.testing.assert_close(means(states, CPU.pack(batch, batch.places)), expected)
+@pytest.mark.parametrize("prompt", [0, 1, 2, 9], ids="prompt of {}".format)
+@pytest.mark.parametrize("modes", SETS, ids="+".join)
+def test_each_mode_gives_what_sentence_transformers_gives(modes: tuple[str, ...], prompt: int) -> None:
+    batch, states = sequences(*([5] * length for length in LENGTHS)), torch.randn(sum(LENGTHS), 4)
+    batch = replace(batch, prompt_lengths=np.full(len(LENGTHS), prompt, dtype=np.int32))
+    padded = torch.nn.utils.rnn.pad_sequence(states.split(LENGTHS), batch_first=True, padding_value=9.0)
+    mask = torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]
+    features = {"token_embeddings": padded, "attention_mask": mask.long(), "prompt_length": prompt}
+    expected = Pooling(4, modes, include_prompt=not prompt)(features)["sentence_embedding"]
+    found = pooled(states, CPU.pack(batch, batch.places), modes, include_prompt=not prompt)
+    torch.testing.assert_close(found, expected)

@@ -5,7 +5,7 @@ from serve_app.domain.sequences import Sequences
 from serve_app.engine.layers.linear import packed_available
 from serve_app.engine.layers.packed import Packed, buffer
 from serve_app.engine.layers.placement import Placement
-from serve_app.engine.models.families import read_config
+from serve_app.engine.modules.model_config import read_model
 from serve_app.engine.weights import Weights
 from tests.conftest import FAMILIES
 from tests.tiny_models import TinyModels
@@ -24,13 +24,13 @@ def test_the_same_states_have_the_same_logit_to_the_last_bit_whatever_others_the
     tiny_models: TinyModels, family: str
 ) -> None:
     directory = tiny_models[family, "classification"].directory
-    config = read_config(directory)
+    config = read_model(directory)
     head = config.load_head(Weights(directory), Placement(torch.device("cpu"), torch.float32))
     random = torch.Generator().manual_seed(5)
     found = set()
     for count in range(1, 10):
-        states = torch.randn(count, config.hidden, generator=random)
-        states[count // 2] = 1.5 * torch.arange(config.hidden).sin()
+        states = torch.randn(count, config.encoder.hidden, generator=random)
+        states[count // 2] = 1.5 * torch.arange(config.encoder.hidden).sin()
         with torch.inference_mode():
             found.add(head(states, step_of(count))[count // 2].item())
     assert len(found) == 1

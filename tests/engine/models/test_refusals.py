@@ -25,6 +25,11 @@ def test_an_unsupported_architecture_is_named_with_those_supported(directory: Pa
     assert "XLMRobertaModel" in message
 
 
+def test_a_model_type_that_is_not_supported_is_named_where_no_architecture_is(directory: Path) -> None:
+    configure(directory, architectures=None, model_type="t5")
+    assert "model_type: 't5' is not supported; supported are bert, " in refusal(directory)
+
+
 def test_code_that_comes_with_a_model_is_refused(directory: Path) -> None:
     configure(directory, auto_map={"AutoModel": "modeling.Model"})
     assert '"auto_map"' in refusal(directory)
@@ -36,10 +41,9 @@ def test_code_that_comes_with_a_model_is_refused(directory: Path) -> None:
         ("hidden_act", "relu", "hidden_act: 'relu' is not supported; supported: gelu"),
         ("position_embedding_type", "relative_key", "position_embedding_type: 'relative_key' is not supported"),
         ("is_decoder", True, "is_decoder: True is not supported"),
-        ("architectures", ["BertForMaskedLM"], "architecture BertForMaskedLM is not supported"),
-        ("architectures", [], "architecture None is not supported"),
-        ("architectures", {"BertModel": 1}, "architecture None is not supported"),
-        ("architectures", [["BertModel"]], "architecture ['BertModel'] is not supported"),
+        ("architectures", ["BertForMaskedLM"], "architectures: BertForMaskedLM is not supported"),
+        ("architectures", {"BertModel": 1}, "architectures: a list of names is needed, found dict"),
+        ("architectures", [["BertModel"]], "architectures: ['BertModel'] is not supported"),
         ("model_type", ["bert"], "model_type: ['bert'] is not that of BertForSequenceClassification: bert"),
         ("model_type", "roberta", "model_type: 'roberta' is not that of BertForSequenceClassification: bert"),
         ("id2label", ["relevance"], "id2label: an object is needed, found list"),

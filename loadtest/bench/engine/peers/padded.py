@@ -40,11 +40,11 @@ def tokenized(directory: Path, start: Start) -> Start:
     """The same contender on texts, by the model's own tokenizer."""
     from tokenizers import Tokenizer
 
-    from serve_app.engine.models.families import read_config
+    from serve_app.engine.modules.model_config import read_model
 
     tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(read_config(directory).max_tokens)
+    tokenizer.enable_truncation(read_model(directory).max_tokens)
 
     def from_text(batch: int | None) -> Run:
         run = start(batch)

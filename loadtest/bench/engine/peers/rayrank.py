@@ -40,12 +40,12 @@ def sequences(directory: Path, *, precision: str) -> Start:
 
 def texts(directory: Path, *, precision: str) -> Start:
     """The same behind its tokenizer."""
-    from serve_app.engine.models.families import read_config
+    from serve_app.engine.modules.model_config import read_model
     from serve_app.engine.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.load(directory)
     run, frame = sequences(directory, precision=precision)(None), tokenizer.frame(1)
-    room = read_config(directory).max_tokens - sum(map(len, frame.specials))
+    room = read_model(directory).max_tokens - sum(map(len, frame.specials))
 
     def embed(work: list[str]) -> Rows:
         ids = [frame.ids(text[:room]) for text in tokenizer.encode(work)]

@@ -30,7 +30,7 @@ def module(directory: Path) -> Any:
     import torch
     from transformers import AutoModel, AutoModelForSequenceClassification
 
-    from serve_app.engine.models.families import read_config
+    from serve_app.engine.modules.model_config import read_model
 
     class Logits(torch.nn.Module):
         def __init__(self) -> None:
@@ -51,9 +51,9 @@ def module(directory: Path) -> Any:
             kept = mask.unsqueeze(-1).to(states.dtype)
             return torch.nn.functional.normalize((states * kept).sum(1) / kept.sum(1), dim=1)
 
-    config = read_config(directory)
-    if config.head == "classification":
+    chain = read_model(directory).chain
+    if chain is None:
         return Logits().eval()
-    if config.pooling != "mean":
-        raise ValueError(f"{directory}: pooling {config.pooling} is not exported")
+    if chain.pooling != "mean":
+        raise ValueError(f"{directory}: pooling {chain.pooling} is not exported")
     return Vectors().eval()

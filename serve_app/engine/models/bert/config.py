@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from serve_app.domain.model import HeadKind
-from serve_app.engine.models.config import EncoderConfig, embedding_pooling, longest
+from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.placement import Placement
     from serve_app.engine.models.encoder import Encoder
-    from serve_app.engine.models.heads import Head
+    from serve_app.engine.modules.head import Head
     from serve_app.engine.weights import Weights
 
 
@@ -31,6 +31,11 @@ class BertConfig(EncoderConfig):
     def segment_rows(self) -> int:
         """See EncoderConfig."""
         return self.segments
+
+    @property
+    def most_tokens(self) -> int:
+        """See EncoderConfig."""
+        return self.positions - (self.pad_id + 1 if self.family == "roberta" else 0)
 
     @property
     def table_parameters(self) -> int:
@@ -83,5 +88,4 @@ def _read(
         pad_id=pad_id,
         epsilon=fields.number("layer_norm_eps", 1e-12),
         max_tokens=longest(fields.directory, positions - first_position),
-        pooling=embedding_pooling(fields.directory),
     )

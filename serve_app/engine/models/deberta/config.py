@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serve_app.domain.model import HeadKind
-from serve_app.engine.models.config import EncoderConfig, embedding_pooling, longest
+from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.placement import Placement
     from serve_app.engine.models.encoder import Encoder
-    from serve_app.engine.models.heads import Head
+    from serve_app.engine.modules.head import Head
     from serve_app.engine.weights import Weights
 
 
@@ -24,6 +24,10 @@ class DebertaConfig(EncoderConfig):
 
     buckets: int
     farthest: int
+
+    @property
+    def most_tokens(self) -> None:
+        """See EncoderConfig."""
 
     @property
     def table_parameters(self) -> int:
@@ -71,7 +75,6 @@ def read_deberta(fields: Fields, head: HeadKind) -> DebertaConfig:
         vocabulary=fields.whole("vocab_size"),
         epsilon=fields.number("layer_norm_eps", 1e-7),
         max_tokens=longest(fields.directory, positions),
-        pooling=embedding_pooling(fields.directory),
         buckets=buckets,
         farthest=positions if unlimited else fields.whole("max_relative_positions", least=buckets // 2 + 2),
     )

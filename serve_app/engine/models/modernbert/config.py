@@ -1,16 +1,16 @@
 """The configuration of ModernBERT, as transformers 5 writes it and as transformers 4 did."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from serve_app.domain.model import HeadKind
-from serve_app.engine.models.config import EncoderConfig, Pooling, embedding_pooling, longest
+from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.placement import Placement
     from serve_app.engine.models.encoder import Encoder
-    from serve_app.engine.models.heads import Head
+    from serve_app.engine.modules.head import Head
     from serve_app.engine.weights import Weights
 
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -33,6 +33,7 @@ class ModernBertConfig(EncoderConfig):
     """The numbers that shape a ModernBERT.
 
     reaches: one for each layer. attention_bias, mlp_bias, norm_bias, classifier_bias: whether these parts have a bias.
+    classifier_pooling: what the head of a cross-encoder reads.
     """
 
     reaches: tuple[Reach, ...]
@@ -40,6 +41,11 @@ class ModernBertConfig(EncoderConfig):
     mlp_bias: bool
     norm_bias: bool
     classifier_bias: bool
+    classifier_pooling: Literal["cls", "mean"]
+
+    @property
+    def most_tokens(self) -> None:
+        """See EncoderConfig."""
 
     @property
     def table_parameters(self) -> int:
@@ -82,19 +88,13 @@ def read_modernbert(fields: Fields, head: HeadKind) -> ModernBertConfig:
         vocabulary=fields.whole("vocab_size"),
         epsilon=fields.number("norm_eps", 1e-5),
         max_tokens=longest(fields.directory, fields.whole("max_position_embeddings")),
-        pooling=_pooling(fields, head),
+        classifier_pooling="cls" if fields.choice("classifier_pooling", "cls", "cls", "mean") == "cls" else "mean",
         reaches=_reaches(fields, layers),
         attention_bias=fields.flag("attention_bias"),
         mlp_bias=fields.flag("mlp_bias"),
         norm_bias=fields.flag("norm_bias"),
         classifier_bias=fields.flag("classifier_bias"),
     )
-
-
-def _pooling(fields: Fields, head: HeadKind) -> Pooling:
-    if head == "embedding":
-        return embedding_pooling(fields.directory)
-    return "cls" if fields.choice("classifier_pooling", "cls", "cls", "mean") == "cls" else "mean"
 
 
 def _reaches(fields: Fields, layers: int) -> tuple[Reach, ...]:

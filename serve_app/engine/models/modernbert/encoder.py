@@ -105,7 +105,7 @@ class ModernBertClassificationHead:
     """A cross-encoder's relevance: dense, GELU, norm and one output, over the first token or the mean of all."""
 
     def __init__(self, weights: Weights, config: ModernBertConfig, placement: Placement) -> None:
-        self.first_tokens = config.pooling == "cls"
+        self.first_tokens = config.classifier_pooling == "cls"
         hidden = config.hidden
         dense = weights.linear("head.dense", hidden, hidden, bias=config.classifier_bias)
         self._dense = placement.exact_linear(*dense, "gelu")
@@ -115,7 +115,8 @@ class ModernBertClassificationHead:
 
     def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:
         """One logit a sequence: float32 (sequences, 1)."""
-        return self._out(self._norm(self._dense(pooled(states, step, first_tokens=self.first_tokens))))
+        read = states.float() if self.first_tokens else pooled(states, step, ("mean",))
+        return self._out(self._norm(self._dense(read)))
 
 
 def _unchanged(x: torch.Tensor) -> torch.Tensor:

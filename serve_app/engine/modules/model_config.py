@@ -1,0 +1,147 @@
+"""A whole model directory, read: the encoder, what follows it, and how the model wants to be asked."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serve_app.domain.input_format import Similarity
+from serve_app.domain.prompts import Prompts
+from serve_app.engine.files import ModelError, read_json
+from serve_app.engine.models.config import EncoderConfig
+from serve_app.engine.models.families import read_config
+from serve_app.engine.modules.chain import read_chain
+from serve_app.engine.modules.config import Chain, Value, mean_pooling
+from serve_app.engine.modules.listing import MODULES, read_listing
+from serve_app.engine.modules.settings import SETTINGS, ModelSettings, plain_settings, read_settings
+from serve_app.engine.modules.transformer import TransformerSettings, read_transformer
+
+if TYPE_CHECKING:
+    from serve_app.engine.layers.placement import Placement
+    from serve_app.engine.modules.head import Head
+    from serve_app.engine.weights import Weights
+
+ADAPTER = "adapter_config.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+# Files by which transformers may choose another reader of text than the tokenizer.
+PROCESSORS = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json", TOKENIZER_CONFIG)
+TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
+POOLING = Path("1_Pooling") / "config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What a model directory says.
+
+    directory: where its Transformer lies: config.json, weights and tokenizer. chain: what follows the encoder; None for
+    the family's own head of a cross-encoder. reads_pairs: whether it is a cross-encoder. lower_case: whether texts are
+    put into lower case before all else. similarity: how a bi-encoder's vectors are compared.
+    """
+
+    directory: Path
+    encoder: EncoderConfig
+    chain: Chain | None
+    reads_pairs: bool
+    lower_case: bool
+    prompts: Prompts
+    similarity: Similarity
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of the longest sequence, special ones included."""
+        return self.encoder.max_tokens
+
+    @property
+    def row_width(self) -> int:
+        """Numbers that the model gives for a sequence: 1, the logit, or those of its vector."""
+        return 1 if self.chain is None else self.chain.width
+
+    @property
+    def vector_width(self) -> int | None:
+        """Numbers of a bi-encoder's vector; None for a cross-encoder."""
+        return None if self.reads_pairs else self.row_width
+
+    @property
+    def include_prompt(self) -> bool:
+        """Whether a prompt's tokens are pooled with the others."""
+        return self.chain is None or self.chain.include_prompt
+
+    def load_head(self, weights: "Weights", placement: "Placement") -> "Head":
+        """What makes a row of the encoder's states; imports torch.
+
+        weights: of the Transformer. Raises ModelError when a tensor is missing or has another shape.
+        """
+        if self.chain is None:
+            return self.encoder.load_classification_head(weights, placement)
+        from serve_app.engine.modules.head import ChainHead
+
+        return ChainHead(self.chain, placement)
+
+
+def read_model(directory: Path) -> ModelConfig:
+    """What a model directory says, as sentence-transformers understands it: with its modules.json, or without one.
+
+    Raises ModelError, naming file and field, where it is not supported.
+    """
+    if (directory / MODULES).exists():
+        return _with_modules(directory)
+    _require_plain_text(directory)
+    _require_no_template(directory)
+    encoder = read_config(directory)
+    if encoder.head == "classification":
+        return _config(directory, encoder, None, TransformerSettings("classification"), plain_settings("CrossEncoder"))
+    if (directory / POOLING).exists():
+        raise ModelError(
+            f"{directory / POOLING}: without a {MODULES} sentence-transformers reads no module and takes the mean of "
+            f"all tokens; add the {MODULES} that belongs to it, or remove the folder"
+        )
+    chain = mean_pooling(encoder.hidden)
+    return _config(directory, encoder, chain, TransformerSettings(), plain_settings("SentenceTransformer"))
+
+
+def _with_modules(directory: Path) -> ModelConfig:
+    transformer, *others = read_listing(directory)
+    settings = read_settings(directory)
+    folder = transformer.folder
+    used = read_transformer(folder)
+    _require_plain_text(folder)
+    encoder = read_config(folder, used.head)
+    if used.max_tokens is not None:
+        # As sentence-transformers: in place of the other limits, as far as there are positions.
+        encoder = replace(encoder, max_tokens=min(used.max_tokens, encoder.most_tokens or used.max_tokens))
+    pairs = settings.kind == "CrossEncoder"
+    if used.head == "embedding":
+        gives: Value = "scores" if pairs else "sentence_embedding"
+        chain = read_chain(others, encoder.hidden, gives=gives, truncate=settings.truncate)
+        if pairs and settings.prompts.default and not chain.include_prompt:
+            reason = "a cross-encoder's prompt cannot be left out of its pooling (include_prompt: false)"
+            raise ModelError(f"{directory / SETTINGS}: default_prompt_name: {reason}")
+        return _config(folder, encoder, chain, used, settings)
+    if not pairs:
+        raise ModelError(f"{transformer.named}: a {settings.kind} needs states, and this Transformer gives logits")
+    if others:
+        raise ModelError(f"{others[0].named}: {others[0].kind} behind a head of logits is not supported")
+    return _config(folder, encoder, None, used, settings)
+
+
+def _config(
+    folder: Path, encoder: EncoderConfig, chain: Chain | None, used: TransformerSettings, settings: ModelSettings
+) -> ModelConfig:
+    pairs = settings.kind == "CrossEncoder"
+    return ModelConfig(folder, encoder, chain, pairs, used.lower_case, settings.prompts, settings.similarity)
+
+
+def _require_plain_text(folder: Path) -> None:
+    """Refuse what sits before or inside the encoder: an adapter, or a reader other than the tokenizer."""
+    if (folder / ADAPTER).exists():
+        raise ModelError(f"{folder / ADAPTER}: adapters (PEFT) are not supported; merge it into the model's weights")
+    for path in (folder / name for name in PROCESSORS):
+        if path.exists() and read_json(path).get("processor_class") is not None:
+            raise ModelError(f"{path}: processor_class: only models that read text by their tokenizer are supported")
+
+
+def _require_no_template(directory: Path) -> None:
+    """Refuse a chat template where no modules.json says that text is read plainly: sentence-transformers applies it."""
+    path = directory / TOKENIZER_CONFIG
+    named = [path] if path.exists() and read_json(path).get("chat_template") else []
+    if found := named + [directory / name for name in TEMPLATES if (directory / name).exists()]:
+        raise ModelError(f"{found[0]}: chat templates are not supported")

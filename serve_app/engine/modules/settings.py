@@ -1,0 +1,102 @@
+"""config_sentence_transformers.json: what kind of model it is, its prompts, and how its vectors are compared."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from serve_app.domain.input_format import Similarity
+from serve_app.domain.prompts import Prompts
+from serve_app.engine.models.fields import Fields
+
+SETTINGS = "config_sentence_transformers.json"
+
+Kind = Literal["SentenceTransformer", "CrossEncoder"]
+BI_ENCODERS_OWN = ("query", "document")  # prompts that a bi-encoder has in any case, empty where nothing else is said
+ACTIVATIONS = ("Identity", "Sigmoid")  # of a score that is shown; what is asked for decides, see docs/api.md
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What holds for a model as a whole.
+
+    truncate: how many numbers of a vector are kept; None for all.
+    """
+
+    kind: Kind
+    prompts: Prompts = field(default_factory=Prompts)
+    similarity: Similarity = "cosine"
+    truncate: int | None = None
+
+
+def plain_settings(kind: Kind) -> ModelSettings:
+    """The settings of a model whose directory has none."""
+    return _settings(Fields(Path(SETTINGS), {}), kind)
+
+
+def read_settings(directory: Path) -> ModelSettings:
+    """The settings that lie beside a modules.json.
+
+    Raises ModelError, naming file and field, where one is not known or not supported.
+    """
+    path = directory / SETTINGS
+    if not path.exists():
+        return plain_settings("SentenceTransformer")
+    fields = Fields.read(path)
+    kind: Kind = "SentenceTransformer"
+    if fields.choice("model_type", kind, *get_args(Kind)) == "CrossEncoder":
+        kind = "CrossEncoder"
+    fields.known(
+        "model_type",
+        "prompts",
+        "default_prompt_name",
+        "similarity_fn_name",
+        "truncate_dim",
+        "activation_fn",
+        "requirements",
+        "__version__",  # harmless: of the libraries that saved the model
+        "keep_in_fp32_modules",  # harmless: heads compute in float32 in any case
+    )
+    fields.refuse("requirements")  # releases that the model needs: whether these are followed here, nobody can tell
+    return _settings(fields, kind)
+
+
+def _settings(fields: Fields, kind: Kind) -> ModelSettings:
+    similarity: Similarity = "cosine"
+    if kind == "CrossEncoder":
+        _require_activation(fields)
+        return ModelSettings(kind, _prompts(fields, {}))
+    if "similarity_fn_name" in fields:
+        similarity = fields.choice("similarity_fn_name", "cosine", *get_args(Similarity))  # type: ignore[assignment]
+    truncate = fields.whole("truncate_dim") if "truncate_dim" in fields else None
+    return ModelSettings(kind, _prompts(fields, dict.fromkeys(BI_ENCODERS_OWN, "")), similarity, truncate)
+
+
+def _prompts(fields: Fields, own: dict[str, str]) -> Prompts:
+    named = own | _named(fields)
+    name = fields.raw("default_prompt_name")
+    if name is not None and name not in named:
+        known = ", ".join(map(repr, named)) or "none"
+        raise fields.refusal("default_prompt_name", f"{name!r:.100} is none of the prompts; there are {known}")
+    default = "" if name is None else named[name]
+    if not own:
+        return Prompts(named, default, query=default)
+    # encode_query and encode_document ask by these names, and so pass the default by.
+    return Prompts(named, default, named["query"], named["document"])
+
+
+def _named(fields: Fields) -> dict[str, str]:
+    prompts = fields.raw("prompts", {})
+    if not isinstance(prompts, dict):
+        raise fields.refusal("prompts", f"an object is needed, found {type(prompts).__name__}")
+    for name, text in prompts.items():
+        if not isinstance(text, str | None):
+            raise fields.refusal(f"prompts.{name}", f"a text is needed, found {text!r:.100}")
+    return {name: text or "" for name, text in prompts.items()}
+
+
+def _require_activation(fields: Fields) -> None:
+    path = fields.raw("activation_fn")
+    home, _, name = str(path).rpartition(".")
+    if path is not None and (name not in ACTIVATIONS or not home.startswith("torch.nn")):
+        supported = ", ".join(f"torch.nn.{known}" for known in ACTIVATIONS)
+        raise fields.refusal("activation_fn", f"{path!r:.100} is not supported; supported are {supported}")

@@ -1,0 +1,109 @@
+"""sentence_bert_config.json: what sentence-transformers says of a Transformer's input and output."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from serve_app.domain.model import HeadKind
+from serve_app.engine.files import read_json
+from serve_app.engine.models.fields import Fields
+from serve_app.engine.modules.config import SCORES, TOKENS
+
+# The first of these that is there and not empty is read.
+NAMES = tuple(
+    f"sentence_{family}_config.json"
+    for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+# By task: what follows the encoder, what the Transformer takes of its output, and what it calls that.
+TASKS: dict[str, tuple[HeadKind, str, str]] = {
+    "feature-extraction": ("embedding", "last_hidden_state", TOKENS),
+    "sequence-classification": ("classification", "logits", SCORES),
+}
+# Arguments of transformers' loaders that change speed, memory or what is trusted, and no score.
+HARMLESS_MODEL_ARGUMENTS = {
+    "attn_implementation",
+    "device_map",
+    "dtype",
+    "low_cpu_mem_usage",
+    "torch_dtype",
+    "trust_remote_code",
+    "use_safetensors",
+}
+ARGUMENTS = ("model_args", "model_kwargs", "tokenizer_args", "processor_kwargs", "config_args", "config_kwargs")
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerSettings:
+    """How sentence-transformers uses a Transformer.
+
+    head: whether the family's own head follows its encoder. max_tokens: the longest sequence, in place of what the
+    tokenizer says; None where that counts. lower_case: whether text is put into lower case before all else.
+    """
+
+    head: HeadKind = "embedding"
+    max_tokens: int | None = None
+    lower_case: bool = False
+
+
+def read_transformer(folder: Path) -> TransformerSettings:
+    """The settings of the Transformer in a folder.
+
+    Raises ModelError, naming file and field, where one is not known or not supported.
+    """
+    fields = _fields(folder)
+    fields.known(
+        "max_seq_length",
+        "do_lower_case",
+        "tokenizer_name_or_path",
+        "transformer_task",
+        "modality_config",
+        "module_output_name",
+        "processing_kwargs",
+        "query_length",
+        "document_length",
+        "query_expansion",
+        "unpad_inputs",  # harmless: how a batch is laid out
+        *ARGUMENTS,
+    )
+    for name in ("tokenizer_name_or_path", "processing_kwargs", "query_length", "document_length", "query_expansion"):
+        fields.refuse(name)
+    task = fields.choice("transformer_task", "feature-extraction", *TASKS)
+    head, output, called = TASKS[task]
+    _require_text(fields, output, called)
+    _arguments(fields, "model_args", "model_kwargs").known(*HARMLESS_MODEL_ARGUMENTS)
+    _arguments(fields, "config_args", "config_kwargs").known("trust_remote_code")
+    return TransformerSettings(head, _max_tokens(fields), fields.flag("do_lower_case"))
+
+
+def _fields(folder: Path) -> Fields:
+    for name in NAMES:
+        if (folder / name).exists() and (content := read_json(folder / name)):
+            return Fields(folder / name, content)
+    return Fields(folder / NAMES[0], {})
+
+
+def _require_text(fields: Fields, output: str, called: str) -> None:
+    """Refuse a Transformer that reads anything but plain text, or gives anything but what its task's default is."""
+    if "modality_config" not in fields:
+        return  # without it, sentence-transformers reads no module_output_name either
+    modalities = fields.part("modality_config")
+    modalities.known("text")
+    text = modalities.part("text")
+    text.known("method", "method_output_name")
+    text.only("method", "forward", default=None)
+    text.only("method_output_name", output, default=None)
+    fields.only("module_output_name", called, default=None)
+
+
+def _arguments(fields: Fields, old_name: str, name: str) -> Fields:
+    """The arguments for one of transformers' loaders, under either of their names."""
+    if old_name in fields and name in fields:
+        raise fields.refusal(old_name, f"{name} is there, too; only one of them can count")
+    return fields.part(old_name if old_name in fields else name)
+
+
+def _max_tokens(fields: Fields) -> int | None:
+    arguments = _arguments(fields, "tokenizer_args", "processor_kwargs")
+    arguments.known("model_max_length", "trust_remote_code")
+    if "model_max_length" in arguments:
+        return arguments.whole("model_max_length")
+    return fields.whole("max_seq_length") if "max_seq_length" in fields else None
