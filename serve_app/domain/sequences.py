@@ -116,7 +116,6 @@ class Sequences:
 
     def take(self, indices: NDArray[np.intp]) -> Self:
         """The sequences with these indices, in their order; a view where the indices follow on one another."""
-        prompt_lengths = np.broadcast_to(self.prompt_lengths, len(self))
         if indices.size and (indices[1:] - indices[:-1] == 1).all():
             first, end = int(indices[0]), int(indices[-1]) + 1
             lengths = self.lengths[first:end]

@@ -1,6 +1,5 @@
 """A model directory, loaded: text in, scores out."""
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
