@@ -87,14 +87,15 @@ def test_a_limit_that_leaves_no_room_for_text_is_refused(tiny_models: Models) ->
     scored(tiny_models[CROSS], ScoreRequest(None, ["a"], ["b"], reading=Reading(max_sequence_tokens=5)))
 
 
-def test_vectors_are_the_engines_and_of_length_one(tiny_models: Models) -> None:
+def test_vectors_are_the_engines_and_of_length_one_where_that_is_asked_for(tiny_models: Models) -> None:
     texts = [f"{number} red fish" for number in range(1_100)]  # more than one message
     engine = Engine(tiny_models[BI])
     found = embedded(tiny_models[BI], EmbedRequest(None, texts))
     assert found.shape == (len(texts), engine.model.width)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     for index in (0, 511, 512, len(texts) - 1):
         np.testing.assert_allclose(found[index], engine.vector(texts[index]), atol=1e-5)
+    unit = embedded(tiny_models[BI], EmbedRequest(None, texts, normalize=True))
+    np.testing.assert_allclose(unit, found / np.linalg.norm(found, axis=1, keepdims=True), atol=1e-5)
 
 
 def test_token_ids_give_the_vector_of_their_text_with_special_tokens_or_without(tiny_models: Models) -> None:

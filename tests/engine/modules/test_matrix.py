@@ -40,7 +40,7 @@ def same_vectors(directory: Path) -> np.ndarray:
         load_text_side(directory),
     )
     assert side.vector_width == engine.model.width == reference.get_embedding_dimension()
-    assert side.similarity == reference.similarity_fn_name
+    assert side.form.similarity == reference.similarity_fn_name
     assert dict(side.prompts.named) == reference.prompts
     ways: list[tuple[Callable[..., np.ndarray], str]] = [
         (reference.encode, side.prompts.default),
