@@ -9,7 +9,8 @@ from serve_app.domain.passages import cut_passages
 from serve_app.domain.sequences import Sequences, shard_sequences
 from serve_app.domain.shards import cut_shards
 from serve_app.engine.input_format import input_format
-from serve_app.engine.layers.linear import Activation, Linear
+from serve_app.engine.layers.activation import Activation
+from serve_app.engine.layers.linear import Linear
 from serve_app.engine.layers.placement import Int8Placement, Placement
 from serve_app.engine.modules.model_config import ModelConfig
 from serve_app.engine.tokenizer import Tokenizer

@@ -2,15 +2,15 @@
 
 import time
 from functools import cache
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch.nn import functional
 
+from serve_app.engine.layers.activation import FUNCTIONS, Activation, split
+
 MEASURED_ROWS = 512
 CLEARLY = 0.95  # the share of the other's time from which a form counts as faster; above it is noise
-
-Activation = Literal["none", "gelu"]  # gelu: the exact form, with erf
 
 
 class Linear(Protocol):
@@ -33,12 +33,11 @@ class PlainLinear:
     """The layer as torch computes it on every device."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation) -> None:
-        self._weight, self._bias, self._gelu = weight, bias, activation == "gelu"
+        self._weight, self._bias, self._activate = weight, bias, FUNCTIONS[activation]
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """See Linear."""
-        y = functional.linear(x, self._weight, self._bias)
-        return functional.gelu(y) if self._gelu else y
+        return self._activate(functional.linear(x, self._weight, self._bias))
 
     def add_to(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See ResidualLinear."""
@@ -57,12 +56,13 @@ class PackedLinear:
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), self.ROWS)
-        self._bias, self._activation = bias, activation
+        self._bias = bias
+        self._fused, self._activate = split(activation)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """See Linear."""
-        y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, self._activation, [], "none")
-        return y
+        y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, self._fused, [], "none")
+        return self._activate(y)
 
     def add_to(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See ResidualLinear."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.files import ModelError
+from serve_app.engine.layers.activation import Activation
 from serve_app.engine.layers.linear import (
-    Activation,
     Linear,
     ResidualLinear,
     bfloat16_available,

@@ -4,7 +4,8 @@ from functools import cache
 
 import torch
 
-from serve_app.engine.layers.linear import Activation, PlainLinear
+from serve_app.engine.layers.activation import Activation, split
+from serve_app.engine.layers.linear import PlainLinear
 
 PACKED_ROWS = 2048  # oneDNN picks the weights' layout for this number of rows
 ZERO = 128  # level of an input of 0
@@ -47,7 +48,8 @@ class QuantisedLinear:
         levels = (weight / self._scales[:, None]).round().to(torch.int8)
         self._weight = torch.ops.onednn.qlinear_prepack(levels, [PACKED_ROWS, weight.shape[1]])
         self._zeros = torch.zeros(weight.shape[0], dtype=torch.int64)
-        self._bias, self._activation, self._dtype = bias, activation, dtype
+        self._bias, self._dtype = bias, dtype
+        self._fused, self._activate = split(activation)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """See Linear."""
@@ -55,9 +57,9 @@ class QuantisedLinear:
         levels = (x * self._levels_per_unit).round_().add_(ZERO).clamp_(0, 255).to(torch.uint8)
         y: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
             levels, 1.0, ZERO, self._weight, self._scales, self._zeros, self._bias,
-            1.0, 0, self._dtype, self._activation, [], "none",
+            1.0, 0, self._dtype, self._fused, [], "none",
         )  # fmt: skip
-        return y
+        return self._activate(y)
 
 
 @cache

@@ -9,15 +9,15 @@ class Rotation:
     Source: RoFormer, arXiv 2104.09864; a number is paired with the one half a head away.
     """
 
-    def __init__(self, places: torch.Tensor, theta: float, size: int) -> None:
+    def __init__(self, places: torch.Tensor, theta: float, size: int, stretch: float = 1.0) -> None:
         """Prepare the angles of one step.
 
         places: int32 (tokens,), place of each token in its sequence. theta: base of the wavelengths. size: width of a
-        head.
+        head. stretch: what all wavelengths are multiplied by.
         """
         steps = torch.arange(0, size, 2, dtype=torch.float32, device=places.device)
         # In transformers' order of operations: at place 8,000 the last bit of a factor is an angle of 0.0005.
-        angles = places[:, None].float() * (1.0 / theta ** (steps / size))
+        angles = places[:, None].float() * (1.0 / theta ** (steps / size) / stretch)
         self._cos, self._sin = angles.cos()[:, None], angles.sin()[:, None]
 
     def __call__(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:

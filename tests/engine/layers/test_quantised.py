@@ -25,7 +25,7 @@ def layers(activation: str, seen: torch.Tensor) -> tuple[QuantisedLinear, PlainL
     return QuantisedLinear(weight, bias, activation, torch.float32, largest), PlainLinear(weight, bias, activation)
 
 
-@pytest.mark.parametrize("activation", ["none", "gelu"])
+@pytest.mark.parametrize("activation", ["none", "gelu", "relu"])
 @pytest.mark.parametrize("rows", [1, 17, 300])
 def test_a_wide_channel_does_not_cost_the_others_their_precision(activation: str, rows: int) -> None:
     x = inputs(rows)
