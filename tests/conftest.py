@@ -10,7 +10,18 @@ from tests.tiny_models import TinyModel, TinyModels
 
 INTEGRATION = "tests/integration/"
 CLUSTERS = {"test_release", "test_proxy_ingress"}  # files that start a cluster of their own
-FAMILIES = ("bert", "roberta", "xlm-roberta", "deberta-v2", "modernbert")
+FAMILIES = (
+    "bert",
+    "roberta",
+    "xlm-roberta",
+    "camembert",
+    "electra",
+    "distilbert",
+    "mpnet",
+    "deberta-v2",
+    "modernbert",
+    "gte",
+)
 HEADS = ("classification", "embedding")
 
 # torch's threads must not spin while they wait: they would keep the tests' other worker from its core.

@@ -16,8 +16,13 @@ from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     BertConfig,
+    CamembertConfig,
     DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    GteConfig,
     ModernBertConfig,
+    MPNetConfig,
     PretrainedConfig,
     RobertaConfig,
     XLMRobertaConfig,
@@ -61,7 +66,8 @@ def make_tiny_model(directory: Path, family: str, head: str, **options: Any) -> 
         # Larger than the usual 0.02: attention then depends on content, and scores differ.
         "initializer_range": 0.25,
     }
-    config = kind(**shape | family_options | options)
+    shape = {name: value for name, value in (shape | family_options).items() if value is not None}
+    config = kind(**shape | options)
     torch.manual_seed(7)
     auto = AutoModelForSequenceClassification if head == "classification" else AutoModel
     model = auto.from_config(config).eval()
@@ -106,6 +112,16 @@ _CONFIGS: dict[str, tuple[type[PretrainedConfig], dict[str, Any]]] = {
     # Two positions are kept free.
     "roberta": (RobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
     "xlm-roberta": (XLMRobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
+    "camembert": (CamembertConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
+    # Tables narrower than the states.
+    "electra": (ElectraConfig, {"max_position_embeddings": TOKENS, "embedding_size": HIDDEN // 2}),
+    # None: it has another name for it.
+    "distilbert": (
+        DistilBertConfig,
+        {"max_position_embeddings": TOKENS, "intermediate_size": None, "hidden_dim": 4 * HIDDEN},
+    ),
+    "mpnet": (MPNetConfig, {"max_position_embeddings": 3 * TOKENS + 2}),
+    "gte": (GteConfig, {"max_position_embeddings": TOKENS}),
     # Fewer buckets than distances, so that far ones share them.
     "deberta-v2": (
         DebertaV2Config,
@@ -142,6 +158,11 @@ def _byte_level(directory: Path, text: str) -> int:
     return _byte_pairs(directory, text, special, RobertaProcessing(("</s>", 2), ("<s>", 0)))
 
 
+def _byte_level_alone(directory: Path, text: str) -> int:
+    _read_from_the_file_alone(directory)
+    return _byte_level(directory, text)
+
+
 def _byte_level_framed_as_bert(directory: Path, text: str) -> int:
     special = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
     return _byte_pairs(directory, text, special, BertProcessing(("[SEP]", 2), ("[CLS]", 1)))
@@ -161,9 +182,13 @@ def _unigram(directory: Path, text: str) -> int:
     tokenizer.train([text], vocab_size=500, show_progress=False, special_tokens=special, unk_token="[UNK]")
     tokenizer.post_processor = BertProcessing(("[SEP]", 2), ("[CLS]", 1))
     tokenizer.save(str(directory / "tokenizer.json"))
-    # Otherwise transformers makes DeBERTa's own from the vocabulary alone.
-    (directory / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    _read_from_the_file_alone(directory)
     return tokenizer.get_vocab_size()
+
+
+def _read_from_the_file_alone(directory: Path) -> None:
+    # Otherwise transformers makes the family's own from the vocabulary.
+    (directory / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
 
 
 def _sentencepiece(directory: Path, text: str) -> int:
@@ -186,6 +211,11 @@ _TOKENIZERS = {
     "bert": _wordpiece,
     "roberta": _byte_level,
     "xlm-roberta": _sentencepiece,
+    "camembert": _byte_level_alone,
+    "electra": _wordpiece,
+    "distilbert": _wordpiece,
+    "mpnet": _byte_level_alone,
+    "gte": _byte_level_alone,
     "deberta-v2": _unigram,
     "modernbert": _byte_level_framed_as_bert,
 }

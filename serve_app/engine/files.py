@@ -1,6 +1,7 @@
 """The files of a model directory in Hugging Face layout."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,16 @@ from serve_app.domain.errors import UserError
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+PICKLES = ("pytorch_model*.bin", "*.bin", "*.pt", "*.pth", "*.ckpt")
+# Pickled, but of training: they hold no weights.
+NO_WEIGHTS = {"training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt", "scaler.pt"}
+# Pickled tensors to safetensors, without running what else is in the file. A tensor that two names share is written
+# twice, since safetensors has no sharing.
+CONVERT = (
+    "import sys, torch, safetensors.torch as s; "
+    "s.save_file({n: t.clone(memory_format=torch.contiguous_format) for p in sys.argv[2:] "
+    'for n, t in torch.load(p, map_location="cpu", weights_only=True).items()}, sys.argv[1], {"format": "pt"})'
+)
 
 
 class ModelError(UserError):
@@ -23,8 +33,14 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; a model directory has one") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not readable as JSON: {error}") from None
+    except OSError as error:
+        raise ModelError(f"{path}: not readable: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not JSON: byte {error.start:,} is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{path}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except (ValueError, RecursionError):
+        raise ModelError(f"{path}: not JSON: a number is too long, or objects are nested too deeply") from None
     if not isinstance(content, dict):
         raise ModelError(f"{path}: a JSON object is needed, found {type(content).__name__}")
     return content
@@ -33,15 +49,19 @@ def read_json(path: Path) -> dict[str, Any]:
 def weight_files(directory: Path) -> list[Path]:
     """The safetensors files of a directory: one file, or all that an index names.
 
-    Each is opened to see whether it is whole. Raises ModelError when there is none, one is corrupt, or the weights are
-    pickled.
+    Each is opened to see whether it is whole. Raises ModelError when there is none, one is missing or corrupt, or the
+    weights are pickled.
     """
     paths = _find_weights(directory)
     for path in paths:
         try:
             with safe_open(path, framework="np"):
                 pass
-        except (SafetensorError, OSError) as error:
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such file; {INDEX} names it") from None
+        except OSError as error:
+            raise ModelError(f"{path}: not readable: {error.strerror}") from None
+        except SafetensorError as error:
             raise ModelError(f"{path}: not a valid safetensors file: {error}") from None
     return paths
 
@@ -59,14 +79,22 @@ def _find_weights(directory: Path) -> list[Path]:
     if (directory / WEIGHTS).exists():
         return [directory / WEIGHTS]
     if (directory / INDEX).exists():
-        names = sorted(set(read_json(directory / INDEX).get("weight_map", {}).values()))
-        outside = [name for name in names if Path(name).name != name]
-        if outside:
-            raise ModelError(f"{directory / INDEX}: names a file outside the model's directory: {outside[0]!r}")
-        return [directory / name for name in names]
-    if pickles := sorted(path.name for pattern in PICKLES for path in directory.glob(pattern)):
-        raise ModelError(
-            f"{directory / pickles[0]}: pickled weights can run code when they are read and are refused; "
-            f"convert them to {WEIGHTS}"
-        )
+        return _indexed(directory / INDEX)
+    for pattern in PICKLES:
+        if pickles := sorted(path for path in directory.glob(pattern) if path.name not in NO_WEIGHTS):
+            raise ModelError(
+                f"{pickles[0]}: pickled weights can run code when they are read and are refused; convert them with: "
+                + shlex.join(["python", "-c", CONVERT, str(directory / WEIGHTS), *map(str, pickles)])
+            )
     raise ModelError(f"{directory}: no {WEIGHTS}")
+
+
+def _indexed(index: Path) -> list[Path]:
+    """The files that an index names; all of its directory."""
+    names = read_json(index).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
+        raise ModelError(f"{index}: weight_map: an object is needed that names the file of each tensor")
+    files = sorted(set(names.values()))
+    if outside := [name for name in files if Path(name).name != name]:
+        raise ModelError(f"{index}: names a file outside the model's directory: {outside[0]!r}")
+    return [index.parent / name for name in files]

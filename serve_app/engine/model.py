@@ -58,7 +58,7 @@ class Model:
         read_as = torch.float32 if settings.precision == "int8" else placement.dtype
         require_memory(config.encoder, placement.device, read_as)
         torch.set_num_threads(settings.threads or usable_cores())
-        weights = Weights(config.directory, sha256)
+        weights = Weights(config.directory, sha256, config.encoder.weight_prefixes)
         if settings.precision == "int8":
             placement = calibrate(placement, weights, config, Tokenizer.load(config.directory))
         head = config.load_head(weights, placement)

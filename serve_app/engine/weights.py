@@ -8,46 +8,61 @@ from safetensors import safe_open
 
 from serve_app.engine.files import ModelError, weight_files
 
-# A checkpoint with a head puts one of these before the names of its encoder's tensors.
-ENCODER_PREFIXES = ("roberta.", "bert.", "deberta.", "model.", "")
+# The names that TensorFlow gave to a norm's weight and bias, for those that end like this.
+OLD_ENDINGS = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+# Read as float32. Anything else would be a quantised tensor, whose scale is elsewhere.
+READABLE = {torch.float32, torch.float16, torch.bfloat16, torch.float64}
 
 
 class Weights:
     """Tensors by name, read when asked for, as float32.
 
-    Names are those of the encoder in transformers, without the prefix that a head adds (`roberta.`, `model.` …); a
-    head's own tensors keep theirs (`classifier.…`).
+    Names are those of the encoder in transformers. A file may have them behind one of the prefixes that transformers
+    strips as well (`roberta.`, `model.` …), and with old endings; a head's tensors, too.
     """
 
-    def __init__(self, directory: Path, sha256: str | None = None) -> None:
+    def __init__(self, directory: Path, sha256: str | None = None, prefixes: tuple[str, ...] = ()) -> None:
         """Open a directory's safetensors files.
 
-        sha256: pinned digest (hexadecimal) of model.safetensors, verified before a tensor is read.
-        Raises ModelError when there are none, they are corrupt, or the digest differs.
+        sha256: pinned digest (hexadecimal) of model.safetensors, verified before a tensor is read. prefixes: what may
+        stand before a name, with its dot.
+        Raises ModelError when there are no files, they are corrupt or contradict each other, or the digest differs.
         """
         self._files: dict[str, Path] = {}
         for path in weight_files(directory):
             if sha256 is not None:
                 _verify(path, sha256)
             with safe_open(path, framework="pt") as tensors:
-                self._files |= dict.fromkeys(tensors.keys(), path)
+                names = tensors.keys()
+            if twice := sorted(self._files.keys() & set(names)):
+                raise ModelError(f"{path}: tensor {twice[0]!r} is in {self._files[twice[0]].name}, too")
+            self._files |= dict.fromkeys(names, path)
         self.directory = directory
-        self._prefix = next(
-            prefix
-            for prefix in ENCODER_PREFIXES
-            if not prefix or any(name.startswith(f"{prefix}embeddings.") for name in self._files)
-        )
+        self._prefixes = ("", *prefixes)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the files have this tensor, under any of its spellings."""
+        return bool(self._spellings(name))
 
     def get(self, name: str, *shape: int) -> torch.Tensor:
-        """One tensor, float32. Raises ModelError naming the tensor when it is missing or has another shape."""
-        key = self._prefix + name if self._prefix + name in self._files else name
-        if key not in self._files:
-            raise ModelError(f"{self.directory}: the weights have no tensor {name!r}")
+        """One tensor, float32.
+
+        Raises ModelError naming the tensor when it is missing, is there in two spellings, or has another shape or type.
+        """
+        found = self._spellings(name)
+        if not found:
+            raise ModelError(f"{self.directory}: the weights have no tensor {self._expected(name)!r}")
+        if len(found) > 1:
+            raise ModelError(f"{self.directory}: the weights have one tensor twice, as {found[0]!r} and {found[1]!r}")
+        [key] = found
         path = self._files[key]
         with safe_open(path, framework="pt") as tensors:
             tensor: torch.Tensor = tensors.get_tensor(key)
         if tuple(tensor.shape) != shape:
             raise ModelError(f"{path}: tensor {key!r} has shape {tuple(tensor.shape)}; config.json asks for {shape}")
+        if tensor.dtype not in READABLE:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ModelError(f"{path}: tensor {key!r} is of {kind}; supported: float32, float16, bfloat16, float64")
         return tensor.float()
 
     def linear(self, name: str, outputs: int, inputs: int, *, bias: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,6 +79,19 @@ class Weights:
         bias: whether the layer has one; otherwise None comes in its place.
         """
         return self.get(f"{name}.weight", width), self.get(f"{name}.bias", width) if bias else None
+
+    def _spellings(self, name: str) -> list[str]:
+        """The names under which the files have a tensor. Source: transformers' core_model_loading.py."""
+        names = [name, *(name.removesuffix(new) + old for new, old in OLD_ENDINGS.items() if name.endswith(new))]
+        return [full for each in names for prefix in self._prefixes if (full := prefix + each) in self._files]
+
+    def _expected(self, name: str) -> str:
+        """A missing tensor's name with the prefix that its neighbours have."""
+        stem = name.partition(".")[0]
+        for prefix in self._prefixes:
+            if any(each.startswith(f"{prefix}{stem}.") for each in self._files):
+                return prefix + name
+        return name
 
 
 def _verify(path: Path, sha256: str) -> None:

@@ -49,6 +49,11 @@ class EncoderConfig(ABC):
 
     @property
     @abstractmethod
+    def weight_prefixes(self) -> tuple[str, ...]:
+        """What a checkpoint may put before the names of tensors, with its dot: transformers' `base_model_prefix`."""
+
+    @property
+    @abstractmethod
     def table_parameters(self) -> int:
         """Numbers in the embedding tables and their norms."""
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.files import ModelError, tensor_names
-from serve_app.engine.models.bert.config import read_bert, read_roberta
+from serve_app.engine.models.bert.config import read_bert, read_distilbert, read_electra, read_roberta
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.deberta.config import read_deberta
 from serve_app.engine.models.fields import Fields
+from serve_app.engine.models.gte.config import read_gte, read_new
+from serve_app.engine.models.harmless import HARMLESS
 from serve_app.engine.models.modernbert.config import read_modernbert
+from serve_app.engine.models.mpnet.config import read_mpnet
 from serve_app.engine.models.supported import require_supported
 
 # For each model_type: how the names of transformers' classes for it begin, and what reads its configuration.
@@ -17,9 +20,17 @@ FAMILIES: dict[str, tuple[str, Callable[[Fields, HeadKind], EncoderConfig]]] = {
     "bert": ("Bert", read_bert),
     "roberta": ("Roberta", read_roberta),
     "xlm-roberta": ("XLMRoberta", read_roberta),
+    "camembert": ("Camembert", read_roberta),
+    "electra": ("Electra", read_electra),
+    "distilbert": ("DistilBert", read_distilbert),
+    "mpnet": ("MPNet", read_mpnet),
     "deberta-v2": ("DebertaV2", read_deberta),
     "modernbert": ("ModernBert", read_modernbert),
+    "gte": ("Gte", read_gte),
+    "new": ("New", read_new),
 }
+# Published with code of their own, which is not run: the arithmetic is known.
+OWN_CODE = {"new"}
 HEADS: dict[str, HeadKind] = {"ForSequenceClassification": "classification", "Model": "embedding"}
 ARCHITECTURES: dict[str, tuple[str, HeadKind]] = {
     f"{name}{ending}": (model_type, head)
@@ -36,7 +47,7 @@ def read_config(directory: Path, head: HeadKind | None = None) -> EncoderConfig:
     """
     path = directory / "config.json"
     fields = Fields.read(path)
-    if "auto_map" in fields:
+    if "auto_map" in fields and fields.raw("model_type") not in OWN_CODE:
         raise ModelError(f'{path}: "auto_map" asks to run code that comes with the model; that is refused')
     names = fields.raw("architectures") or []
     if not isinstance(names, list):
@@ -48,7 +59,10 @@ def read_config(directory: Path, head: HeadKind | None = None) -> EncoderConfig:
         raise fields.refusal("model_type", f"{model_type!r:.100} is not supported; supported are {', '.join(FAMILIES)}")
     head = head or ("classification" if _holds_classifier(directory) else "embedding")
     require_supported(fields, head)
-    return FAMILIES[model_type][1](fields, head)
+    config = FAMILIES[model_type][1](fields, head)
+    fields.ignore(HARMLESS)
+    fields.refuse_unknown()
+    return config
 
 
 def _named_head(fields: Fields, architecture: str) -> HeadKind:

@@ -1,16 +1,19 @@
-"""config.json read field by field, each checked as it is read."""
+"""config.json read field by field, each checked as it is read, and those that nobody has read."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
 from serve_app.engine.files import ModelError, read_json
+
+SHOWN = 80  # characters of a value in a message
 
 
 class Fields:
     """The fields of a config.json, or of an object in it.
 
     Every method that gives a field raises ModelError, naming file and field, when the field has another type, or is
-    missing and has no default.
+    missing and has no default. A field that is read, or only asked for, counts as known; so does what is ignored.
     """
 
     def __init__(self, path: Path, raw: dict[str, Any], within: str = "") -> None:
@@ -19,6 +22,8 @@ class Fields:
         within: the object's dotted name in the file with a dot behind it; empty for the whole file.
         """
         self._path, self._raw, self._within = path, raw, within
+        self._known: set[str] = set()
+        self._parts: dict[str, Self] = {}
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -27,58 +32,60 @@ class Fields:
 
     def __contains__(self, name: str) -> bool:
         """Whether the field is there and not null."""
-        return self._raw.get(name) is not None
-
-    def __len__(self) -> int:
-        """How many fields there are."""
-        return len(self._raw)
+        return self.raw(name) is not None
 
     @property
     def directory(self) -> Path:
         """Where the file is."""
         return self._path.parent
 
+    def has(self, name: str) -> bool:
+        """Whether the field is there, if only as null."""
+        self._known.add(name)
+        return name in self._raw
+
     def raw(self, name: str, default: object = None) -> Any:
         """The field as it is in the file."""
+        self._known.add(name)
         return self._raw.get(name, default)
 
     def whole(self, name: str, default: int | None = None, least: int = 1) -> int:
         """A whole number of `least` or more."""
         value = self._value(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise self.refusal(name, f"{value!r} is not a whole number of {least} or more")
+            raise self.refusal(name, f"{shown(value)} is not a whole number of {least} or more")
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
         """A number above zero."""
         value = self._value(name, default)
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-            raise self.refusal(name, f"{value!r} is not a number above zero")
+            raise self.refusal(name, f"{shown(value)} is not a number above zero")
         return float(value)
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """True or false."""
         value = self._value(name, default)
         if not isinstance(value, bool):
-            raise self.refusal(name, f"{value!r} is neither true nor false")
+            raise self.refusal(name, f"{shown(value)} is neither true nor false")
         return value
 
     def choice(self, name: str, default: str, *supported: str) -> str:
         """One of the values that are supported."""
-        value = self._raw.get(name, default)
-        if value not in supported:
-            raise self.refusal(name, f"{value!r} is not supported; supported: {', '.join(supported)}")
-        return str(value)
+        value = self.raw(name, default)
+        if not isinstance(value, str) or value not in supported:
+            raise self.refusal(name, f"{shown(value)} is not supported; supported: {', '.join(supported)}")
+        return value
 
     def only(self, name: str, supported: object, *, default: object) -> None:
         """Raise ModelError unless the field has the one value that is supported."""
-        if (value := self._raw.get(name, default)) != supported:
-            raise self.refusal(name, f"{value!r} is not supported; supported: {supported}")
+        if (value := self.raw(name, default)) != supported:
+            raise self.refusal(name, f"{shown(value)} is not supported; supported: {supported}")
 
     def refuse(self, name: str) -> None:
         """Raise ModelError when the field is set; false, 0, empty and null are as good as missing."""
-        if value := self._raw.get(name):
-            raise self.refusal(name, f"{value!r} is not supported")
+        if value := self.raw(name):
+            raise self.refusal(name, f"{shown(value)} is not supported")
 
     def known(self, *names: str) -> None:
         """Raise ModelError when there is a field of another name: what is not known might change scores."""
@@ -87,19 +94,46 @@ class Fields:
 
     def part(self, name: str) -> Self:
         """The fields of an object in this one; none when it is missing or null."""
-        value = self._raw.get(name) or {}
+        value = self.raw(name)
+        if value is None:
+            value = {}
         if not isinstance(value, dict):
             raise self.refusal(name, f"an object is needed, found {type(value).__name__}")
-        return type(self)(self._path, value, f"{self._within}{name}.")
+        if name not in self._parts:
+            self._parts[name] = type(self)(self._path, value, f"{self._within}{name}.")
+        return self._parts[name]
+
+    def entries(self, name: str) -> int:
+        """How many entries an object has, whatever they are."""
+        part = self.part(name)
+        part.ignore(part._raw)
+        return len(part._raw)
+
+    def ignore(self, names: Iterable[str]) -> None:
+        """Take these fields as known: they cannot change a score."""
+        self._known.update(names)
+
+    def refuse_unknown(self) -> None:
+        """Raise ModelError when there is a field that nobody has read or ignored, here or in a part that was read."""
+        if unknown := [name for name in self._raw if name not in self._known]:
+            raise self.refusal(unknown[0], f"{shown(self._raw[unknown[0]])} is not known, and it may change scores")
+        for part in self._parts.values():
+            part.refuse_unknown()
 
     def refusal(self, name: str, reason: str) -> ModelError:
         """The error that says what is wrong with a field."""
         return ModelError(f"{self._path}: {self._within}{name}: {reason}")
 
     def _value(self, name: str, default: object) -> Any:
-        value = self._raw.get(name)
+        value = self.raw(name)
         if value is not None:
             return value
-        if default is None:
-            raise self.refusal(name, "missing" if name not in self._raw else "null")
+        if default is None or name in self._raw:
+            raise self.refusal(name, "null" if name in self._raw else "missing")
         return default
+
+
+def shown(value: object) -> str:
+    """A value for a message, in one line and not too long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -25,7 +25,8 @@ def test_the_same_states_have_the_same_logit_to_the_last_bit_whatever_others_the
 ) -> None:
     directory = tiny_models[family, "classification"].directory
     config = read_model(directory)
-    head = config.load_head(Weights(directory), Placement(torch.device("cpu"), torch.float32))
+    weights = Weights(directory, prefixes=config.encoder.weight_prefixes)
+    head = config.load_head(weights, Placement(torch.device("cpu"), torch.float32))
     random = torch.Generator().manual_seed(5)
     found = set()
     for count in range(1, 10):

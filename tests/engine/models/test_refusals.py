@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoConfig
 
 from serve_app.engine.files import ModelError
 from serve_app.engine.models.families import read_config
+from tests.conftest import FAMILIES
 from tests.engine.spoilt import configure
+from tests.tiny_models import TinyModels
 
 
 def refusal(directory: Path) -> str:
@@ -38,12 +41,23 @@ def test_code_that_comes_with_a_model_is_refused(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [
-        ("hidden_act", "relu", "hidden_act: 'relu' is not supported; supported: gelu"),
+        ("hidden_act", "gelu_10", "hidden_act: 'gelu_10' is not supported; supported: gelu, "),
+        ("hidden_act", ["gelu"], "hidden_act: ['gelu'] is not supported"),
+        ("hidden_act", None, "hidden_act: None is not supported"),
         ("position_embedding_type", "relative_key", "position_embedding_type: 'relative_key' is not supported"),
         ("is_decoder", True, "is_decoder: True is not supported"),
         ("architectures", ["BertForMaskedLM"], "architectures: BertForMaskedLM is not supported"),
         ("architectures", {"BertModel": 1}, "architectures: a list of names is needed, found dict"),
         ("architectures", [["BertModel"]], "architectures: ['BertModel'] is not supported"),
+        ("is_causal", True, "is_causal: True is not supported"),
+        ("use_bidirectional_attention", "all", "use_bidirectional_attention: 'all' is not supported"),
+        ("pruned_heads", {"0": [1]}, "pruned_heads: {'0': [1]} is not supported"),
+        ("quantization_config", {"bits": 4}, "quantization_config: {'bits': 4} is not supported"),
+        ("layer_norm_eps", None, "layer_norm_eps: null"),
+        ("type_vocab_size", None, "type_vocab_size: null"),
+        ("head_dim", 32, "head_dim: 32 is not known, and it may change scores"),
+        ("adapters", {"text": "x" * 500}, "… is not known, and it may change scores"),
+        ("per_layer_config", None, "per_layer_config: None is not known, and it may change scores"),
         ("model_type", ["bert"], "model_type: ['bert'] is not that of BertForSequenceClassification: bert"),
         ("model_type", "roberta", "model_type: 'roberta' is not that of BertForSequenceClassification: bert"),
         ("id2label", ["relevance"], "id2label: an object is needed, found list"),
@@ -64,8 +78,14 @@ def test_a_configuration_that_cannot_be_is_refused(directory: Path, field: str, 
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [
-        ("hidden_activation", "silu", "hidden_activation: 'silu' is not supported; supported: gelu"),
-        ("classifier_activation", "tanh", "classifier_activation: 'tanh' is not supported"),
+        ("hidden_activation", "xielu", "hidden_activation: 'xielu' is not supported; supported: gelu, "),
+        ("classifier_activation", "prelu", "classifier_activation: 'prelu' is not supported"),
+        ("sliding_window", 8, "sliding_window: 8 is not known, and it may change scores"),
+        (
+            "rope_parameters",
+            {"full_attention": {"rope_theta": 1e4, "factor": 2}},
+            "rope_parameters.full_attention.factor: 2 is not known, and it may change scores",
+        ),
         ("classifier_pooling", "max", "classifier_pooling: 'max' is not supported; supported: cls, mean"),
         ("rope_scaling", {"factor": 2}, "rope_scaling: {'factor': 2} is not supported"),
         (
@@ -98,12 +118,15 @@ def test_a_modernbert_that_is_not_supported_is_refused_by_file_and_field(
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [
-        ("pooler_hidden_act", "tanh", "pooler_hidden_act: 'tanh' is not supported; supported: gelu"),
+        ("pooler_hidden_act", "laplace", "pooler_hidden_act: 'laplace' is not supported; supported: gelu, "),
+        ("pooler_hidden_size", 32, "pooler_hidden_size: 32 is not supported; supported: 64"),
+        ("attention_head_size", 32, "attention_head_size: 32 is not supported; supported: 16"),
+        ("embedding_size", 32, "embedding_size: 32 is not supported; supported: 64"),
         ("relative_attention", False, "relative_attention: False is not supported; supported: True"),
         ("share_att_key", None, "share_att_key: None is not supported; supported: True"),
         ("norm_rel_ebd", "none", "norm_rel_ebd: 'none' is not supported; supported: layer_norm"),
-        ("position_biased_input", True, "position_biased_input: True is not supported; supported: False"),
-        ("type_vocab_size", 2, "type_vocab_size: 2 is not supported; supported: 0"),
+        ("position_biased_input", "no", "position_biased_input: 'no' is neither true nor false"),
+        ("type_vocab_size", -1, "type_vocab_size: -1 is not a whole number of 0 or more"),
         ("conv_kernel_size", 3, "conv_kernel_size: 3 is not supported"),
         ("pos_att_type", "c2p", "pos_att_type: 'c2p' is not supported; supported: p2c|c2p"),
         ("pos_att_type", ["p2c", 1], "pos_att_type: ['p2c', 1] is not supported"),
@@ -121,9 +144,70 @@ def test_a_deberta_that_is_not_supported_is_refused_by_file_and_field(
     assert f"config.json: {named}" in refusal(deberta)
 
 
-def test_a_head_with_three_labels_is_refused(directory: Path) -> None:
-    configure(directory, id2label={"0": "a", "1": "b", "2": "c"})
-    assert "3 labels" in refusal(directory)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_field_that_nobody_knows_is_refused_by_name(tiny_models: TinyModels, tmp_path: Path, family: str) -> None:
+    directory = tmp_path / "model"
+    directory.mkdir()
+    (directory / "config.json").write_bytes((tiny_models[family, "embedding"].directory / "config.json").read_bytes())
+    configure(directory, temperature_of_attention=0.5)
+    assert "config.json: temperature_of_attention: 0.5 is not known" in refusal(directory)
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [
+        ({"id2label": {"0": "a", "1": "b", "2": "c"}}, "id2label: the head has 3 labels; a reranker has one"),
+        ({"id2label": {}}, "id2label: the head has 0 labels"),
+        ({"id2label": {"0": "a"}, "num_labels": 2}, "num_labels: the head has 2 labels"),
+        ({"id2label": None, "num_labels": 3}, "num_labels: the head has 3 labels"),
+        ({"id2label": {"0": "a"}, "num_labels": None}, "num_labels: null"),
+        ({"id2label": None}, "id2label: the head has 2 labels, as transformers counts them where nothing is said;"),
+    ],
+)
+def test_a_head_of_other_than_one_label_is_refused_with_their_number(
+    directory: Path, labels: dict[str, Any], named: str
+) -> None:
+    configure(directory, **labels)
+    assert f"config.json: {named}" in refusal(directory)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"id2label": {"0": "relevant"}},
+        {"id2label": {"0": "a", "1": "b"}, "num_labels": 1},
+        {"id2label": None, "num_labels": 1},
+        {"num_labels": 1},
+        {"label2id": {"yes": 0, "no": 1}},
+        {"problem_type": "regression", "classifier_dropout": 0.5},
+    ],
+)
+def test_a_head_that_transformers_gives_one_label_is_read(directory: Path, labels: dict[str, Any]) -> None:
+    configure(directory, **labels)
+    assert AutoConfig.from_pretrained(directory).num_labels == 1
+    assert read_config(directory).head == "classification"
+
+
+@pytest.mark.parametrize(
+    ("function", "supported"),
+    [
+        ("torch.nn.modules.linear.Identity", True),
+        ("torch.nn.modules.activation.Sigmoid", True),
+        ("torch.nn.modules.activation.Tanh", False),
+    ],
+)
+@pytest.mark.parametrize("part", ["sentence_transformers", None])
+def test_scores_are_logits_or_their_sigmoids_and_nothing_else(
+    directory: Path, function: str, supported: bool, part: str | None
+) -> None:
+    if part:
+        configure(directory, **{part: {"activation_fn": function, "version": "6.2.0"}})
+    else:
+        configure(directory, sbert_ce_default_activation_function=function)
+    if supported:
+        read_config(directory)
+    else:
+        assert f"{function!r} is not supported; supported: torch.nn.modules.linear.Identity" in refusal(directory)
 
 
 def test_a_missing_configuration_is_named(directory: Path) -> None:

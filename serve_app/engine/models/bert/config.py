@@ -1,31 +1,46 @@
-"""The configuration of BERT, RoBERTa and XLM-R."""
+"""The configurations of BERT and of those that differ from it by names: RoBERTa, XLM-R, ELECTRA, DistilBERT."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from serve_app.domain.model import HeadKind
+from serve_app.engine.models.activation import read_activation
+from serve_app.engine.models.bert import variants
+from serve_app.engine.models.bert.variants import Variant
 from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
+from serve_app.engine.models.supported import read_heads
 
 if TYPE_CHECKING:
+    from serve_app.engine.layers.activation import Activation
     from serve_app.engine.layers.placement import Placement
     from serve_app.engine.models.encoder import Encoder
     from serve_app.engine.modules.head import Head
     from serve_app.engine.weights import Weights
+
+DISTILBERT_EPSILON = 1e-12  # config.json has no say in it
 
 
 @dataclass(frozen=True, slots=True)
 class BertConfig(EncoderConfig):
     """The numbers that shape a BERT.
 
-    family: whose positions and head it has; XLM-R is RoBERTa with another vocabulary. positions, segments: rows of
-    their embedding tables. pad_id: the padding token's id, which RoBERTa does not count in its positions.
+    variant: which relative it is. embedding: width of a row of the tables; ELECTRA projects it to that of a state.
+    positions, segments: rows of their tables; 0 segments where there is no such table. uncounted: id of the padding
+    token, which RoBERTa does not count in its positions; None where all tokens count. activation: of the feed-forward.
     """
 
-    family: Literal["bert", "roberta"]
+    variant: Variant
+    embedding: int
     positions: int
     segments: int
-    pad_id: int
+    uncounted: int | None
+    activation: "Activation"
+
+    @property
+    def weight_prefixes(self) -> tuple[str, ...]:
+        """See EncoderConfig."""
+        return (self.variant.prefix,)
 
     @property
     def segment_rows(self) -> int:
@@ -35,12 +50,14 @@ class BertConfig(EncoderConfig):
     @property
     def most_tokens(self) -> int:
         """See EncoderConfig."""
-        return self.positions - (self.pad_id + 1 if self.family == "roberta" else 0)
+        # RoBERTa's begin behind the padding id, so that a table of 514 serves 512 tokens.
+        return self.positions - (0 if self.uncounted is None else self.uncounted + 1)
 
     @property
     def table_parameters(self) -> int:
         """See EncoderConfig."""
-        return (self.vocabulary + self.positions + self.segments + 2) * self.hidden
+        projection = 0 if self.embedding == self.hidden else (self.embedding + 1) * self.hidden
+        return (self.vocabulary + self.positions + self.segments + 2) * self.embedding + projection
 
     def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
         """See EncoderConfig."""
@@ -50,42 +67,75 @@ class BertConfig(EncoderConfig):
 
     def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
         """See EncoderConfig."""
-        from serve_app.engine.models.bert.encoder import BertClassificationHead
+        from serve_app.engine.models.dense_head import DenseHead
 
-        return BertClassificationHead(weights, self, placement)
+        named = self.variant
+        return DenseHead(weights, placement, self.hidden, dense=named.dense, activation=named.activation, out=named.out)
 
 
 def read_bert(fields: Fields, head: HeadKind) -> BertConfig:
     """BERT's configuration. Raises ModelError when an option of it is not supported."""
-    return _read(fields, head, "bert", pad_id=fields.whole("pad_token_id", 0, least=0), first_position=0)
+    return _read(fields, head, variants.BERT)
 
 
 def read_roberta(fields: Fields, head: HeadKind) -> BertConfig:
-    """RoBERTa's or XLM-R's configuration. Raises ModelError when an option of it is not supported."""
-    # Positions begin behind the padding id, so that a table of 514 serves 512 tokens.
-    pad_id = fields.whole("pad_token_id", 1, least=0)
-    return _read(fields, head, "roberta", pad_id=pad_id, first_position=pad_id + 1)
+    """RoBERTa's, CamemBERT's or XLM-R's configuration. Raises ModelError when an option of it is not supported."""
+    return _read(fields, head, variants.ROBERTA, uncounted=fields.whole("pad_token_id", 1, least=0))
+
+
+def read_electra(fields: Fields, head: HeadKind) -> BertConfig:
+    """ELECTRA's configuration. Raises ModelError when an option of it is not supported."""
+    return _read(fields, head, variants.ELECTRA, embedding=fields.whole("embedding_size", 128))
+
+
+def read_distilbert(fields: Fields, head: HeadKind) -> BertConfig:
+    """DistilBERT's configuration. Raises ModelError when an option of it is not supported."""
+    hidden, heads = read_heads(fields, "dim", "n_heads")
+    positions = fields.whole("max_position_embeddings", 512)
+    # The table is in the weights, whatever it began as.
+    fields.ignore({"sinusoidal_pos_embds"})
+    return BertConfig(
+        variant=variants.DISTILBERT,
+        head=head,
+        hidden=hidden,
+        embedding=hidden,
+        layers=fields.whole("n_layers"),
+        heads=heads,
+        intermediate=fields.whole("hidden_dim"),
+        vocabulary=fields.whole("vocab_size"),
+        positions=positions,
+        segments=0,
+        uncounted=None,
+        epsilon=DISTILBERT_EPSILON,
+        activation=read_activation(fields, "activation"),
+        max_tokens=longest(fields.directory, positions),
+    )
 
 
 def _read(
-    fields: Fields, head: HeadKind, family: Literal["bert", "roberta"], *, pad_id: int, first_position: int
+    fields: Fields, head: HeadKind, variant: Variant, *, uncounted: int | None = None, embedding: int | None = None
 ) -> BertConfig:
-    fields.only("hidden_act", "gelu", default="gelu")
+    # transformers ignores it, and would score with a model that was trained to see distances as if it did not.
     fields.only("position_embedding_type", "absolute", default="absolute")
-    fields.refuse("is_decoder")
-    fields.refuse("add_cross_attention")
+    # Only ELECTRA has it; some configurations of others do, too, and transformers does not read it.
+    fields.ignore({"embedding_size"})
+    hidden, heads = read_heads(fields)
     positions = fields.whole("max_position_embeddings")
+    # Positions begin behind the padding id, so that a table of 514 serves 512 tokens.
+    first_position = 0 if uncounted is None else uncounted + 1
     return BertConfig(
-        family=family,
+        variant=variant,
         head=head,
-        hidden=fields.whole("hidden_size"),
+        hidden=hidden,
+        embedding=embedding or hidden,
         layers=fields.whole("num_hidden_layers"),
-        heads=fields.whole("num_attention_heads"),
+        heads=heads,
         intermediate=fields.whole("intermediate_size"),
         vocabulary=fields.whole("vocab_size"),
         positions=positions,
         segments=fields.whole("type_vocab_size", 2),
-        pad_id=pad_id,
+        uncounted=uncounted,
         epsilon=fields.number("layer_norm_eps", 1e-12),
+        activation=read_activation(fields, "hidden_act"),
         max_tokens=longest(fields.directory, positions - first_position),
     )

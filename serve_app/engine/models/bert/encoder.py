@@ -1,4 +1,7 @@
-"""The packed forward pass of BERT, RoBERTa and XLM-R: sequences end to end, no padding anywhere."""
+"""The packed forward pass of BERT and its closest relatives: sequences end to end, no padding anywhere."""
+
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,8 +22,9 @@ class Layer:
     """One transformer layer: attention and feed-forward, each added to its input and normalised."""
 
     def __init__(self, weights: Weights, name: str, config: BertConfig, placement: Placement) -> None:
+        named = config.variant.names
         self._shape = (3, config.heads, config.head_size)
-        self._query_key_value = projection(weights, name, ("query", "key", "value"), config, placement)
+        self._query_key_value = projection(weights, name, (named.query, named.key, named.value), config, placement)
         self._feed_forward = feed_forward(weights, name, config, placement)
 
     def __call__(self, x: torch.Tensor, attend: Attention) -> torch.Tensor:
@@ -33,9 +37,10 @@ class RowsLayer:
     """A last layer of which only some rows are wanted: nothing is computed for the others but keys and values."""
 
     def __init__(self, weights: Weights, name: str, config: BertConfig, placement: Placement) -> None:
+        named = config.variant.names
         self._shape = (config.heads, config.head_size)
-        self._query = projection(weights, name, ("query",), config, placement)
-        self._key_value = projection(weights, name, ("key", "value"), config, placement)
+        self._query = projection(weights, name, (named.query,), config, placement)
+        self._key_value = projection(weights, name, (named.key, named.value), config, placement)
         self._feed_forward = feed_forward(weights, name, config, placement)
 
     def __call__(self, x: torch.Tensor, attend: Attention, rows: torch.Tensor) -> torch.Tensor:
@@ -48,7 +53,7 @@ class RowsLayer:
 
 def projection(weights: Weights, name: str, parts: tuple[str, ...], config: BertConfig, placement: Placement) -> Linear:
     """Some of a layer's queries, keys and values in one product: (tokens, hidden) -> (tokens, parts * hidden)."""
-    read = [weights.linear(f"{name}.attention.self.{part}", config.hidden, config.hidden) for part in parts]
+    read = [weights.linear(f"{name}.{part}", config.hidden, config.hidden) for part in parts]
     weight, bias = (torch.cat(tensors) for tensors in zip(*read, strict=True))
     return placement.normalised_linear(f"{name}.attention", weight, bias)
 
@@ -56,7 +61,14 @@ def projection(weights: Weights, name: str, parts: tuple[str, ...], config: Bert
 def feed_forward(weights: Weights, name: str, config: BertConfig, placement: Placement) -> FeedForward:
     """What follows a layer's attention."""
     return FeedForward(
-        weights, name, placement, hidden=config.hidden, inner=config.intermediate, epsilon=config.epsilon
+        weights,
+        name,
+        config.variant.names,
+        placement,
+        hidden=config.hidden,
+        inner=config.intermediate,
+        epsilon=config.epsilon,
+        activation=config.activation,
     )
 
 
@@ -67,37 +79,45 @@ class InputEmbeddings:
     that are read take memory, and all replicas of a node share them.
     """
 
-    def __init__(self, weights: Weights, config: BertConfig, placement: Placement) -> None:
-        def read(name: str, rows: int) -> torch.Tensor:
-            return weights.get(f"embeddings.{name}_embeddings.weight", rows, config.hidden).to(placement.device)
+    def __init__(
+        self,
+        weights: Weights,
+        placement: Placement,
+        *,
+        vocabulary: int,
+        positions: int,
+        segments: int,
+        width: int,
+        epsilon: float,
+    ) -> None:
+        """Read the tables. vocabulary, positions, segments: their rows, 0 for no table. width: of a row."""
 
-        self._config, self._dtype = config, placement.dtype
-        self._words = read("word", config.vocabulary)
-        self._positions = read("position", config.positions)
-        self._segments = read("token_type", config.segments)
-        self._norm = placement.exact_norm(*weights.norm("embeddings.LayerNorm", config.hidden), config.epsilon)
+        def read(name: str, rows: int) -> torch.Tensor:
+            return weights.get(f"embeddings.{name}_embeddings.weight", rows, width).to(placement.device)
+
+        self._dtype = placement.dtype
+        self._words = read("word", vocabulary)
+        self._positions = read("position", positions) if positions else None
+        self._segments = read("token_type", segments) if segments else None
+        self._norm = placement.exact_norm(*weights.norm("embeddings.LayerNorm", width), epsilon)
 
     def __call__(self, step: Packed) -> torch.Tensor:
-        """Input of the first layer: (tokens, hidden), in the layers' precision."""
+        """Input of the first layer: (tokens, width), in the layers' precision."""
         x = functional.embedding(step.token_ids, self._words)
-        x += functional.embedding(step.positions, self._positions)
-        if self._config.segments > 1:
-            x += functional.embedding(step.segments, self._segments)
-        else:
-            x += self._segments[0]
+        if self._positions is not None:
+            x += functional.embedding(step.positions, self._positions)
+        if self._segments is not None:
+            one = self._segments.shape[0] == 1
+            x += self._segments[0] if one else functional.embedding(step.segments, self._segments)
         return self._norm(x).to(self._dtype)
 
-    def positions(self, sequences: Sequences) -> NDArray[np.int64]:
-        """Row of each token in the table of positions: int64 (tokens,)."""
-        if self._config.family == "bert":
-            return sequences.places
-        # RoBERTa does not count padding tokens, and a text may contain one ("<pad>"). Source: transformers'
-        # create_position_ids_from_input_ids.
-        counts = sequences.token_ids != self._config.pad_id
-        seen = np.cumsum(counts)
-        before = (seen - counts)[sequences.starts]
-        positions: NDArray[np.int64] = self._config.pad_id + (seen - np.repeat(before, sequences.lengths)) * counts
-        return positions
+
+class StepAttention(Protocol):
+    """What makes the attention of each step."""
+
+    def __call__(self, step: Packed, placement: Placement, *, first_tokens: bool = False) -> Attention:
+        """The attention of one step. first_tokens: whether only the first token of each sequence asks."""
+        ...
 
 
 class BertEncoder:
@@ -105,40 +125,54 @@ class BertEncoder:
 
     by_shape_alone = True
 
-    def __init__(self, weights: Weights, config: BertConfig, placement: Placement, *, first_tokens: bool) -> None:
-        self._placement = placement
-        self._embeddings = InputEmbeddings(weights, config, placement)
-        self.positions = self._embeddings.positions
-        names = [f"encoder.layer.{number}" for number in range(config.layers)]
+    def __init__(
+        self,
+        weights: Weights,
+        config: BertConfig,
+        placement: Placement,
+        *,
+        first_tokens: bool,
+        attend: StepAttention = attention,
+    ) -> None:
+        """Read the weights. attend: makes the attention of each step."""
+        self._placement, self._attend, self._uncounted = placement, attend, config.uncounted
+        self._embeddings = InputEmbeddings(
+            weights,
+            placement,
+            vocabulary=config.vocabulary,
+            positions=config.positions,
+            segments=config.segments,
+            width=config.embedding,
+            epsilon=config.epsilon,
+        )
+        self._project: Callable[[torch.Tensor], torch.Tensor] | None = None
+        if config.embedding != config.hidden:
+            self._project = placement.linear(*weights.linear("embeddings_project", config.hidden, config.embedding))
+        names = [f"{config.variant.names.layers}.{number}" for number in range(config.layers)]
         whole = names[:-1] if first_tokens else names
         self._layers = [Layer(weights, name, config, placement) for name in whole]
         self._last = RowsLayer(weights, names[-1], config, placement) if first_tokens else None
 
+    def positions(self, sequences: Sequences) -> NDArray[np.int64]:
+        """Row of each token in the table of positions: int64 (tokens,)."""
+        if self._uncounted is None:
+            return sequences.places
+        # RoBERTa does not count padding tokens, and a text may contain one ("<pad>"). Source: transformers'
+        # create_position_ids_from_input_ids.
+        counts = sequences.token_ids != self._uncounted
+        seen = np.cumsum(counts)
+        before = (seen - counts)[sequences.starts]
+        positions: NDArray[np.int64] = self._uncounted + (seen - np.repeat(before, sequences.lengths)) * counts
+        return positions
+
     def __call__(self, step: Packed) -> torch.Tensor:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
-        attend = attention(step, self._placement)
+        attend = self._attend(step, self._placement)
         x = self._embeddings(step)
+        if self._project is not None:
+            x = self._project(x)
         for layer in self._layers:
             x = layer(x, attend)
         if self._last is None:
             return x
-        return self._last(x, attention(step, self._placement, first_tokens=True), step.starts)
-
-
-class BertClassificationHead:
-    """A cross-encoder's relevance: dense, tanh and one output over the first token.
-
-    RoBERTa has all of it in its classifier; BERT's dense layer is its pooler.
-    """
-
-    first_tokens = True
-
-    def __init__(self, weights: Weights, config: BertConfig, placement: Placement) -> None:
-        names = {"bert": ("pooler.dense", "classifier"), "roberta": ("classifier.dense", "classifier.out_proj")}
-        dense, out = names[config.family]
-        self._dense = placement.exact_linear(*weights.linear(dense, config.hidden, config.hidden))
-        self._out = placement.exact_linear(*weights.linear(out, 1, config.hidden))
-
-    def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:  # noqa: ARG002
-        """One logit a sequence: float32 (sequences, 1)."""
-        return self._out(torch.tanh(self._dense(states.float())))
+        return self._last(x, self._attend(step, self._placement, first_tokens=True), step.starts)

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serve_app.domain.model import HeadKind
+from serve_app.engine.models.activation import read_activation
 from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
+from serve_app.engine.models.supported import read_heads
 
 if TYPE_CHECKING:
+    from serve_app.engine.layers.activation import Activation
     from serve_app.engine.layers.placement import Placement
     from serve_app.engine.models.encoder import Encoder
     from serve_app.engine.modules.head import Head
@@ -19,20 +22,36 @@ class DebertaConfig(EncoderConfig):
     """The numbers that shape a DeBERTa.
 
     buckets: how many there are for distances to either side; in the farther half neighbouring distances share one.
-    farthest: the distance at which the buckets end.
+    farthest: the distance at which the buckets end. positions, segments: rows of their tables, 0 where there is none.
+    activation: of the feed-forward. head_activation: of the head.
     """
 
     buckets: int
     farthest: int
+    positions: int
+    segments: int
+    activation: "Activation"
+    head_activation: "Activation"
 
     @property
-    def most_tokens(self) -> None:
+    def weight_prefixes(self) -> tuple[str, ...]:
         """See EncoderConfig."""
+        return ("deberta.",)
+
+    @property
+    def segment_rows(self) -> int:
+        """See EncoderConfig."""
+        return self.segments
+
+    @property
+    def most_tokens(self) -> int | None:
+        """See EncoderConfig."""
+        return self.positions or None
 
     @property
     def table_parameters(self) -> int:
         """See EncoderConfig."""
-        return (self.vocabulary + 2 * self.buckets + 4) * self.hidden
+        return (self.vocabulary + self.positions + self.segments + 2 * self.buckets + 4) * self.hidden
 
     def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
         """See EncoderConfig."""
@@ -42,9 +61,11 @@ class DebertaConfig(EncoderConfig):
 
     def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
         """See EncoderConfig."""
-        from serve_app.engine.models.deberta.encoder import DebertaClassificationHead
+        from serve_app.engine.models.dense_head import DenseHead
 
-        return DebertaClassificationHead(weights, self, placement)
+        return DenseHead(
+            weights, placement, self.hidden, dense="pooler.dense", activation=self.head_activation, out="classifier"
+        )
 
 
 def read_deberta(fields: Fields, head: HeadKind) -> DebertaConfig:
@@ -52,29 +73,44 @@ def read_deberta(fields: Fields, head: HeadKind) -> DebertaConfig:
 
     Raises ModelError when an option of it is not supported.
     """
-    fields.only("hidden_act", "gelu", default="gelu")
-    fields.only("pooler_hidden_act", "gelu", default="gelu")
     fields.only("relative_attention", True, default=False)
     fields.only("share_att_key", True, default=False)
     fields.only("norm_rel_ebd", "layer_norm", default="none")
-    fields.only("position_biased_input", False, default=True)
-    fields.only("type_vocab_size", 0, default=0)
     fields.refuse("conv_kernel_size")
+    fields.ignore({"conv_act", "conv_groups"})  # of the convolution that there is not
     terms = fields.raw("pos_att_type")
-    if (terms.split("|") if isinstance(terms, str) else terms) not in (["p2c", "c2p"], ["c2p", "p2c"]):
+    if (_terms(terms) if isinstance(terms, str) else terms) not in (["p2c", "c2p"], ["c2p", "p2c"]):
         raise fields.refusal("pos_att_type", f"{terms!r} is not supported; supported: p2c|c2p")
+    hidden, heads = read_heads(fields)
+    for name in ("embedding_size", "pooler_hidden_size"):
+        fields.only(name, hidden, default=hidden)
+    fields.only("attention_head_size", hidden // heads, default=hidden // heads)
     positions, buckets = fields.whole("max_position_embeddings"), fields.whole("position_buckets", least=4)
-    # -1 means: up to the last position.
-    unlimited = fields.raw("max_relative_positions", -1) == -1
     return DebertaConfig(
         head=head,
-        hidden=fields.whole("hidden_size"),
+        hidden=hidden,
         layers=fields.whole("num_hidden_layers"),
-        heads=fields.whole("num_attention_heads"),
+        heads=heads,
         intermediate=fields.whole("intermediate_size"),
         vocabulary=fields.whole("vocab_size"),
         epsilon=fields.number("layer_norm_eps", 1e-7),
         max_tokens=longest(fields.directory, positions),
         buckets=buckets,
-        farthest=positions if unlimited else fields.whole("max_relative_positions", least=buckets // 2 + 2),
+        farthest=_farthest(fields, positions, buckets),
+        positions=positions if fields.flag("position_biased_input", default=True) else 0,
+        segments=fields.whole("type_vocab_size", 0, least=0),
+        activation=read_activation(fields, "hidden_act"),
+        head_activation=read_activation(fields, "pooler_hidden_act"),
     )
+
+
+def _terms(terms: str) -> list[str]:
+    return [term.strip() for term in terms.lower().split("|")]
+
+
+def _farthest(fields: Fields, positions: int, buckets: int) -> int:
+    """The distance at which the buckets end; -1 and the like mean: up to the last position."""
+    value = fields.raw("max_relative_positions", -1)
+    if isinstance(value, int) and value < 1:
+        return positions
+    return fields.whole("max_relative_positions", least=buckets // 2 + 2)

@@ -8,8 +8,10 @@ from torch.nn import functional
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.layers.disentangled import DisentangledAttention, distance_buckets
 from serve_app.engine.layers.feed_forward import FeedForward
+from serve_app.engine.layers.names import DEBERTA
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement
+from serve_app.engine.models.bert.encoder import InputEmbeddings
 from serve_app.engine.models.deberta.config import DebertaConfig
 from serve_app.engine.weights import Weights
 
@@ -31,15 +33,22 @@ class Layer:
             return table.view(-1, *self._shape).permute(1, 2, 0).to(placement.dtype).contiguous()
 
         query, key, value = (
-            weights.linear(f"{name}.attention.self.{part}_proj", config.hidden, config.hidden)
-            for part in ("query", "key", "value")
+            weights.linear(f"{name}.{part}", config.hidden, config.hidden)
+            for part in (DEBERTA.query, DEBERTA.key, DEBERTA.value)
         )
         self._distances = of_distances(*query), of_distances(*key)
         # Not a normalised_linear: a query's and a key's rounding to int8 would enter a score twice each.
         self._query = placement.linear(*query)
         self._key_value = placement.linear(torch.cat([key[0], value[0]]), torch.cat([key[1], value[1]]))
         self._feed_forward = FeedForward(
-            weights, name, placement, hidden=config.hidden, inner=config.intermediate, epsilon=config.epsilon
+            weights,
+            name,
+            DEBERTA,
+            placement,
+            hidden=config.hidden,
+            inner=config.intermediate,
+            epsilon=config.epsilon,
+            activation=config.activation,
         )
 
     def __call__(
@@ -64,13 +73,19 @@ class DebertaEncoder:
     def __init__(self, weights: Weights, config: DebertaConfig, placement: Placement, *, first_tokens: bool) -> None:
         device, hidden = placement.device, config.hidden
         self._placement, self._first_tokens = placement, first_tokens
-        # In float32, so that the table stays the mapped file: see BERT's.
-        self._words = weights.get("embeddings.word_embeddings.weight", config.vocabulary, hidden).to(device)
-        self._norm = placement.exact_norm(*weights.norm("embeddings.LayerNorm", hidden), config.epsilon)
+        self._embeddings = InputEmbeddings(
+            weights,
+            placement,
+            vocabulary=config.vocabulary,
+            positions=config.positions,
+            segments=config.segments,
+            width=hidden,
+            epsilon=config.epsilon,
+        )
         norm_distances = placement.exact_norm(*weights.norm("encoder.LayerNorm", hidden), config.epsilon)
         distances = weights.get("encoder.rel_embeddings.weight", 2 * config.buckets, hidden).to(device)
         distances = norm_distances(distances)
-        names = [f"encoder.layer.{number}" for number in range(config.layers)]
+        names = [f"{DEBERTA.layers}.{number}" for number in range(config.layers)]
         self._layers = [Layer(weights, name, config, placement, distances) for name in names]
         self._buckets = distance_buckets(config.max_tokens, config.buckets, config.farthest)
 
@@ -82,25 +97,10 @@ class DebertaEncoder:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
         lengths = step.lengths
         attend = DisentangledAttention(lengths, lengths, self._buckets, self._placement)
-        x = self._norm(functional.embedding(step.token_ids, self._words)).to(self._placement.dtype)
+        x = self._embeddings(step)
         for layer in self._layers[:-1]:
             x = layer(x, attend)
         if not self._first_tokens:
             return self._layers[-1](x, attend)
         first = DisentangledAttention(lengths, [1] * len(lengths), self._buckets, self._placement)
         return self._layers[-1](x, first, step.starts)
-
-
-class DebertaClassificationHead:
-    """A cross-encoder's relevance: dense, GELU and one output over the first token."""
-
-    first_tokens = True
-
-    def __init__(self, weights: Weights, config: DebertaConfig, placement: Placement) -> None:
-        hidden = config.hidden
-        self._dense = placement.exact_linear(*weights.linear("pooler.dense", hidden, hidden), "gelu")
-        self._out = placement.exact_linear(*weights.linear("classifier", 1, hidden))
-
-    def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:  # noqa: ARG002
-        """One logit a sequence: float32 (sequences, 1)."""
-        return self._out(self._dense(states.float()))

@@ -4,16 +4,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from serve_app.domain.model import HeadKind
+from serve_app.engine.models.activation import read_activation
 from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
+from serve_app.engine.models.supported import read_heads
 
 if TYPE_CHECKING:
+    from serve_app.engine.layers.activation import Activation
     from serve_app.engine.layers.placement import Placement
     from serve_app.engine.models.encoder import Encoder
     from serve_app.engine.modules.head import Head
     from serve_app.engine.weights import Weights
 
 FULL, SLIDING = "full_attention", "sliding_attention"
+# Of masked words, of training, of how transformers 4 removed padding, and what a BERT has in their place.
+HARMLESS = frozenset({
+    "compile_config",
+    "deterministic_flash_attn",
+    "layer_norm_eps",
+    "loss_kwargs",
+    "position_embedding_type",
+    "reference_compile",
+    "repad_logits_with_grad",
+    "sparse_pred_ignore_index",
+    "sparse_prediction",
+    "unpad_inputs",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +49,12 @@ class ModernBertConfig(EncoderConfig):
     """The numbers that shape a ModernBERT.
 
     reaches: one for each layer. attention_bias, mlp_bias, norm_bias, classifier_bias: whether these parts have a bias.
-    classifier_pooling: what the head of a cross-encoder reads.
+    activation: of the feed-forward. classifier_activation, classifier_pooling: of a cross-encoder's head.
     """
 
     reaches: tuple[Reach, ...]
+    activation: "Activation"
+    classifier_activation: "Activation"
     attention_bias: bool
     mlp_bias: bool
     norm_bias: bool
@@ -46,6 +64,11 @@ class ModernBertConfig(EncoderConfig):
     @property
     def most_tokens(self) -> None:
         """See EncoderConfig."""
+
+    @property
+    def weight_prefixes(self) -> tuple[str, ...]:
+        """See EncoderConfig."""
+        return ("model.",)
 
     @property
     def table_parameters(self) -> int:
@@ -75,21 +98,23 @@ class ModernBertConfig(EncoderConfig):
 
 def read_modernbert(fields: Fields, head: HeadKind) -> ModernBertConfig:
     """ModernBERT's configuration. Raises ModelError when an option of it is not supported."""
-    fields.only("hidden_activation", "gelu", default="gelu")
-    fields.only("classifier_activation", "gelu", default="gelu")
     fields.refuse("rope_scaling")
+    fields.ignore(HARMLESS)
+    hidden, heads = read_heads(fields)
     layers = fields.whole("num_hidden_layers")
     return ModernBertConfig(
         head=head,
-        hidden=fields.whole("hidden_size"),
+        hidden=hidden,
         layers=layers,
-        heads=fields.whole("num_attention_heads"),
+        heads=heads,
         intermediate=fields.whole("intermediate_size"),
         vocabulary=fields.whole("vocab_size"),
         epsilon=fields.number("norm_eps", 1e-5),
         max_tokens=longest(fields.directory, fields.whole("max_position_embeddings")),
-        classifier_pooling="cls" if fields.choice("classifier_pooling", "cls", "cls", "mean") == "cls" else "mean",
         reaches=_reaches(fields, layers),
+        activation=read_activation(fields, "hidden_activation"),
+        classifier_activation=read_activation(fields, "classifier_activation"),
+        classifier_pooling="cls" if fields.choice("classifier_pooling", "cls", "cls", "mean") == "cls" else "mean",
         attention_bias=fields.flag("attention_bias"),
         mlp_bias=fields.flag("mlp_bias"),
         norm_bias=fields.flag("norm_bias"),

@@ -32,7 +32,7 @@ class Layer:
         self._key_value = placement.normalised_linear(f"{name}.attn", weight[hidden:], bias[hidden:])
         self._attended = placement.linear(*weights.linear(f"{name}.attn.Wo", hidden, hidden, bias=biased))
         weight, bias = weights.linear(f"{name}.mlp.Wi", 2 * inner, hidden, bias=config.mlp_bias)
-        self._up = placement.normalised_linear(f"{name}.mlp", weight[:inner], bias[:inner], "gelu")
+        self._up = placement.normalised_linear(f"{name}.mlp", weight[:inner], bias[:inner], config.activation)
         self._gate = placement.normalised_linear(f"{name}.mlp", weight[inner:], bias[inner:])
         self._down = placement.linear(*weights.linear(f"{name}.mlp.Wo", hidden, inner, bias=config.mlp_bias))
 
@@ -102,13 +102,13 @@ class ModernBertEncoder:
 
 
 class ModernBertClassificationHead:
-    """A cross-encoder's relevance: dense, GELU, norm and one output, over the first token or the mean of all."""
+    """A cross-encoder's relevance: dense, activation, norm and one output, over the first token or the mean of all."""
 
     def __init__(self, weights: Weights, config: ModernBertConfig, placement: Placement) -> None:
         self.first_tokens = config.classifier_pooling == "cls"
         hidden = config.hidden
         dense = weights.linear("head.dense", hidden, hidden, bias=config.classifier_bias)
-        self._dense = placement.exact_linear(*dense, "gelu")
+        self._dense = placement.exact_linear(*dense, config.classifier_activation)
         norm = weights.norm("head.norm", hidden, bias=config.norm_bias)
         self._norm = placement.exact_norm(*norm, config.epsilon)
         self._out = placement.exact_linear(*weights.linear("classifier", 1, hidden))
