@@ -138,7 +138,7 @@ def _config_field(name: str, value: Any) -> str | None:
     """What is wrong with a field of tokenizer_config.json."""
     if name in WITHOUT_EFFECT:
         return None
-    if check := _CHECKS.get(name):
+    if check := CHECKS.get(name):
         return check(value)
     if name.endswith("_token"):  # a special token of the model's own
         return _token(value)
@@ -230,7 +230,8 @@ def _only_tokenizer_json(value: Any) -> str | None:
     return None if value == [TOKENIZER] else f'{shown(value)} is not supported; supported: ["{TOKENIZER}"]'
 
 
-_CHECKS: dict[str, Check] = {
+# Any other field that ends in `_token` is known, too.
+CHECKS: dict[str, Check] = {
     **dict.fromkeys(FLAGS, _flag),
     **dict.fromkeys(NULLABLE_FLAGS, _nullable_flag),
     **dict.fromkeys(LIMITS, _limit),
