@@ -113,15 +113,19 @@ _CONFIGS: dict[str, tuple[type[PretrainedConfig], dict[str, Any]]] = {
     "roberta": (RobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
     "xlm-roberta": (XLMRobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
     "camembert": (CamembertConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
-    # Tables narrower than the states.
-    "electra": (ElectraConfig, {"max_position_embeddings": TOKENS, "embedding_size": HIDDEN // 2}),
+    # Tables narrower than the states. Here and below, wider weights would magnify what 16 bits round.
+    "electra": (
+        ElectraConfig,
+        {"max_position_embeddings": TOKENS, "embedding_size": HIDDEN // 2, "initializer_range": 0.18},
+    ),
     # None: it has another name for it.
     "distilbert": (
         DistilBertConfig,
-        {"max_position_embeddings": TOKENS, "intermediate_size": None, "hidden_dim": 4 * HIDDEN},
+        {"max_position_embeddings": TOKENS, "intermediate_size": None, "hidden_dim": 4 * HIDDEN}
+        | {"initializer_range": 0.18},
     ),
-    "mpnet": (MPNetConfig, {"max_position_embeddings": 3 * TOKENS + 2}),
-    "gte": (GteConfig, {"max_position_embeddings": TOKENS}),
+    "mpnet": (MPNetConfig, {"max_position_embeddings": TOKENS + 2, "initializer_range": 0.18}),
+    "gte": (GteConfig, {"max_position_embeddings": TOKENS, "initializer_range": 0.15}),
     # Fewer buckets than distances, so that far ones share them.
     "deberta-v2": (
         DebertaV2Config,

@@ -71,7 +71,7 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
         yield context
 
 
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "deberta-v2"])
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in {"deberta-v2", "mpnet"}])
 @pytest.mark.parametrize("head", HEADS)
 def test_a_repeated_step_gives_what_the_step_itself_gives(
     tiny_models: TinyModels, patch: pytest.MonkeyPatch, family: str, head: str

@@ -11,6 +11,7 @@ from tests.engine.reference import Reference
 from tests.tiny_models import HIDDEN, make_tiny_model, training_text
 
 QUERY, *DOCUMENTS = training_text()[:21]
+DOCUMENTS[0] = " ".join(DOCUMENTS)  # longer than any model reads
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,7 @@ QUERY, *DOCUMENTS = training_text()[:21]
         ("electra", {"embedding_size": HIDDEN}),
         ("electra", {"summary_activation": "tanh", "type_vocab_size": 1}),
         ("distilbert", {"activation": "relu", "sinusoidal_pos_embds": True}),
+        ("mpnet", {"max_position_embeddings": 514}),  # far tokens share distances
         ("mpnet", {"relative_attention_num_buckets": 40, "pad_token_id": 0}),
         ("deberta-v2", {"pooler_hidden_act": "tanh", "hidden_act": "gelu_fast"}),
         ("deberta-v2", {"type_vocab_size": 2, "position_biased_input": True}),
