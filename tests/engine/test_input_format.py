@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.domain.passages import InputFormat
+from serve_app.domain.input_format import InputFormat
 from serve_app.engine.files import ModelError
 from serve_app.engine.input_format import input_format
-from serve_app.engine.models.families import read_config
+from serve_app.engine.modules.model_config import read_model
 from serve_app.engine.tokenizer import Tokenizer
 from tests.engine.spoilt import configure
 from tests.engine.tokenizer.directories import Directories, change_tokenizer, configure_tokenizer, template
@@ -17,7 +17,7 @@ NAMES = ["input_ids", "token_type_ids"]
 
 
 def form_of(directory: Path) -> InputFormat:
-    return input_format(Tokenizer.load(directory), read_config(directory))
+    return input_format(Tokenizer.load(directory), read_model(directory))
 
 
 def framed(directory: Path, single: str, pair: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from serve_app.catalog.card import Source
+from serve_app.domain.scores import similarities
 from serve_app.domain.sequences import shard_sequences
 from tests.conftest import FAMILIES
 from tests.engine.loaded import Engine, loaded
@@ -35,7 +36,7 @@ def test_scores_are_those_of_transformers(tiny_model: TinyModel, engine: Engine)
     if tiny_model.head == "classification":
         expected = transformers.logits(queries, documents)
     else:
-        expected = (transformers.vectors(queries) * transformers.vectors(documents)).sum(1)
+        expected = similarities(transformers.vectors(queries), transformers.vectors(documents), "cosine")
     np.testing.assert_allclose(engine.pair_scores(queries, documents), expected, atol=1e-4, rtol=0)
     assert np.ptp(expected) > 0.1  # scores that do not differ would prove nothing
 
@@ -53,7 +54,7 @@ def test_a_pair_alone_scores_as_in_transformers(tiny_model: TinyModel, engine: E
     if tiny_model.head == "classification":
         expected = transformers.logit(query, document)
     else:
-        expected = float(transformers.vector(query) @ transformers.vector(document))
+        expected = similarities(transformers.vectors([query]), transformers.vectors([document]), "cosine")[0]
     np.testing.assert_allclose(engine.scores(query, [document]), [expected], atol=1e-4, rtol=0)
 
 
