@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 from tokenizers import Tokenizer as RustTokenizer
 
+from serve_app.engine.tokenizer.failures import refused_as
+
 TokenIds = NDArray[np.int32]
 
 # What tokenizers treat in ways of their own: nothing, spaces at the ends and within, scripts without spaces, accents.
@@ -48,11 +50,9 @@ def frame_of(rust: RustTokenizer, texts: int, *, segments: bool) -> Frame:
     probes = [*PROBES, "".join(f"{token} x{token}" for token in spelt)]
     # The first of all sequences is of texts that have tokens: it shows the frame.
     asked = [(probe,) for probe in probes] if texts == 1 else [*zip([PROBES[0], *probes], probes, strict=False)]
-    try:
+    with refused_as(lambda: ValueError("it does not encode every text, as where unk_token is not in the vocabulary")):
         bare = {probe: _array(rust.encode(probe, add_special_tokens=False).ids) for probe in probes}
         encodings = [rust.encode(*sequence) for sequence in asked]
-    except Exception:  # the only kind that tokenizers raises
-        raise ValueError("it does not encode every text, as where unk_token is not in the vocabulary") from None
     frame = _shown_by(encodings[0], texts)
     for sequence, encoding in zip(asked, encodings, strict=True):
         ids = [bare[text] for text in sequence]

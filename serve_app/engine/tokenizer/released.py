@@ -12,6 +12,7 @@ from typing import Any, Literal
 from tokenizers import Tokenizer as RustTokenizer
 
 from serve_app.engine.files import ModelError, read_json
+from serve_app.engine.tokenizer.failures import refused_as
 from serve_app.engine.tokenizer.files import CONFIG, TOKENIZER, shown, tokenizer_class, vocabulary_files
 
 # transformers counts a larger model_max_length as "no limit": LARGE_INTEGER in its tokenization_utils_base.py.
@@ -52,10 +53,8 @@ def load_released(directory: Path) -> Released:
         auto = _tokenization_auto()
         with _silent():
             _require_rust(directory, auto)
-            try:
+            with refused_as(lambda: _unreadable(directory, auto)):
                 made = auto.AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-            except Exception:  # its own, tokenizers' and protobuf's bare ones, ImportError
-                raise _unreadable(directory, auto) from None
     if not isinstance(made, auto.TokenizersBackend):
         raise ModelError(f"{directory / 'config.json'}: model_type: its tokenizer, {type(made).__name__}, {IN_PYTHON}")
     limit = made.model_max_length
@@ -79,7 +78,7 @@ def _require_rust(directory: Path, auto: Any) -> None:
 
 
 def _unreadable(directory: Path, auto: Any) -> ModelError:
-    """The error that says which file it is that transformers makes no tokenizer of."""
+    """The error that says which file it is that transformers makes no tokenizer of; raised where one cannot be read."""
     config, (_, asked) = directory / "config.json", tokenizer_class(directory)
     model_type = read_json(config).get("model_type")
     name = asked or (auto.TOKENIZER_MAPPING_NAMES.get(model_type) if isinstance(model_type, str) else None)
@@ -90,10 +89,8 @@ def _unreadable(directory: Path, auto: Any) -> ModelError:
     vocabulary = directory / vocabulary_files(directory)[0]
     if vocabulary.name == TOKENIZER:
         read_json(vocabulary)
-        try:
+        with refused_as(lambda: ModelError(f"{vocabulary}: not readable as a tokenizer")):
             RustTokenizer.from_file(str(vocabulary))
-        except Exception:  # the only kind that tokenizers raises
-            return ModelError(f"{vocabulary}: not readable as a tokenizer")
     beside = f" with the fields of {CONFIG}" if (directory / CONFIG).exists() else ""
     return ModelError(f"{vocabulary}: not readable as a tokenizer by transformers' {name}{beside}")
 

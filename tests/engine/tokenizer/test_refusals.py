@@ -173,6 +173,14 @@ def _dropout(directory: Path) -> None:
     change_json(directory / "tokenizer.json", lambda content: content["model"].update(dropout=0.1))
 
 
+def _panics(directory: Path) -> None:
+    """Have Rust panic: merges shorter than the prefix that is taken off them."""
+    change_json(
+        directory / "tokenizer.json",
+        lambda content: content["model"].update(continuing_subword_prefix="ĠParis and more", merges=[["a", "b"]]),
+    )
+
+
 def _without_unknown(directory: Path) -> None:
     configure_tokenizer(directory, unk_token=None, tokenizer_class="BertTokenizer")
 
@@ -191,6 +199,11 @@ MADE = "the tokenizer that transformers makes of tokenizer.json"
             "read whole, bytes",
             _dropout,
             "tokenizer.json: model.dropout: the same text would have other tokens each time",
+        ),
+        (
+            "read whole, bytes",
+            _panics,
+            "tokenizer.json: not readable as a tokenizer",
         ),
         (
             "bert",
