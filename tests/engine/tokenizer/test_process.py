@@ -29,7 +29,7 @@ assert torch.zeros(1).item() == 0
 
 def run(code: str, directories: list[Path]) -> None:
     command = [sys.executable, "-c", code, *map(str, directories)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
