@@ -15,6 +15,11 @@ def nano_dollars_per_token(usd_per_million_tokens: Decimal) -> int:
     return int(usd_per_million_tokens * NANO_DOLLARS / 1_000_000)
 
 
+def usd(nano_dollars: int) -> float:
+    """An amount in dollars, as near as a float comes to it: its shortest form has the amount's own digits."""
+    return nano_dollars / NANO_DOLLARS
+
+
 def format_usd(nano_dollars: int) -> str:
     """An amount in dollars with all its digits and no more: "0.000016", "25", "-1.5"."""
     sign, amount = ("-" if nano_dollars < 0 else ""), abs(nano_dollars)

@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 from serve_app.domain.answer import Embeddings, ModelAnswer, PairScores, Ranking, TokenLists
 
 Side = Literal["left", "right"]
+InputType = Literal["query", "document"]
 Answer = TypeVar("Answer", bound=ModelAnswer)
 
 
@@ -58,31 +59,35 @@ class FieldNames:
 
 @dataclass(frozen=True)
 class ModelRequest(Generic[Answer]):
-    """Something that a model is asked, and what kind of answer there is to it. model: None for the default one."""
+    """Something that a model is asked, and what kind of answer there is to it.
+
+    model: None for the default one. warnings: what of the body was ignored, or read in another way than it was written.
+    """
 
     model: str | None
+    warnings: list[str] = field(default_factory=list, kw_only=True)
 
 
 @dataclass(frozen=True)
 class RerankRequest(ModelRequest[Ranking]):
     """A query and the documents to sort by relevance to it.
 
-    top_n: how many to return, None for all. return_documents, return_passages: give
-    each document back, or where its best passage lies. raw_scores: the model's own score (logit, cosine) in place of 0
-    to 1. prompt_name: of the model's prompts, which is put before the query; None for its own choice. warnings: what of
-    the body was ignored.
+    top_n: how many to return, None for all. score_threshold: of these, documents whose score (as it is shown) is less
+    are left out, though billed. return_documents, return_passages: give each document back, or where its best passage
+    lies. raw_scores: the model's own score (logit, cosine) in place of 0 to 1. prompt_name: of the model's prompts, the
+    one that is put before the query; None for its default.
     """
 
     query: str
     documents: Sequence[Document]
     top_n: int | None = None
+    score_threshold: float | None = None
     return_documents: bool = False
     return_passages: bool = False
     raw_scores: bool = False
     prompt_name: str | None = None
     reading: Reading = Reading()
     names: FieldNames = FieldNames()
-    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -103,16 +108,16 @@ class ScoreRequest(ModelRequest[PairScores]):
 class EmbedRequest(ModelRequest[Embeddings]):
     """Texts to turn into vectors, each as text or as the model's own token ids, special ones included or not.
 
-    dimensions: how many numbers the client expects, None where it takes what the model gives. prompt_name: of the
-    model's prompts, which is put before each text. input_type: what the texts are, where the model has a prompt for
-    each; None for the model's default prompt. normalize: give vectors a length of 1, or not; None for what the model's
-    own modules do.
+    dimensions: how many numbers the client expects, None where it takes what the model gives. normalize: whether
+    vectors have length 1; None for what the model's own modules do. prompt_name: of the model's prompts, the one that
+    is put before each text. input_type: what the texts are; where no prompt is named, the model's own for it is put
+    before them.
     """
 
     inputs: Sequence[str | Sequence[int]]
     dimensions: int | None = None
     prompt_name: str | None = None
-    input_type: Literal["query", "document"] | None = None
+    input_type: InputType | None = None
     normalize: bool | None = None
     truncate: bool = False
     truncated_side: Side | None = None

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 from serve_app.domain.answer import RankedDocument, Ranking, Span
+from serve_app.domain.float32 import shortest_each
 from serve_app.domain.merge import best_first
 from serve_app.domain.passages import PassageTooLongError
 from serve_app.domain.request import RerankRequest
@@ -45,6 +46,8 @@ class Rank:
         raw = scored.scores[scoring.place_of]
         shown = raw if request.raw_scores else self._model.relevance(raw)
         order = best_first(raw, request.top_n)
+        if request.score_threshold is not None:
+            order = order[shortest_each(shown[order]) >= request.score_threshold]
         spans = await self._spans(order.tolist(), scored, reader) if request.return_passages else [None] * len(order)
         results = [
             RankedDocument(index, score, span)

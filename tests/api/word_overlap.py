@@ -23,6 +23,7 @@ from serve_app.domain.answer import (
     TokenLists,
     Usage,
 )
+from serve_app.domain.float32 import shortest
 from serve_app.domain.model import ModelFacts, ModelInfo, ModelState, ModelStatus, Pricing
 from serve_app.domain.request import Answer, EmbedRequest, ModelRequest, RerankRequest, ScoreRequest, TokenizeRequest
 from serve_app.domain.service import Job, model_not_found
@@ -67,6 +68,8 @@ def ranked(request: RerankRequest) -> Ranking:
     texts = [document.text for document in request.documents]
     scores = [overlap(request.query, text) for text in texts]
     best = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[: request.top_n]
+    if request.score_threshold is not None:
+        best = [i for i in best if shortest(scores[i]) >= request.score_threshold]
     spans = [Span(0, len(text)) if request.return_passages else None for text in texts]
     return Ranking(MODEL, [RankedDocument(i, float(scores[i]), spans[i]) for i in best], usage(texts), STAGES)
 

@@ -4,20 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.domain.price import format_usd, nano_dollars_per_document
+from serve_app.domain.price import format_usd, nano_dollars_per_document, usd
 
 prices = st.decimals(0, 999_999, places=6, allow_nan=False, allow_infinity=False)
 
 
 @given(prices, st.integers(0, 10_000))
-def test_the_price_of_any_number_of_documents_is_exact(usd: Decimal, documents: int) -> None:
-    billed = Decimal(documents * nano_dollars_per_document(usd)) / 10**9
-    assert billed == usd * documents / 1000
+def test_the_price_of_any_number_of_documents_is_exact(price: Decimal, documents: int) -> None:
+    billed = Decimal(documents * nano_dollars_per_document(price)) / 10**9
+    assert billed == price * documents / 1000
 
 
 @given(st.integers(-(10**18), 10**18))
 def test_a_printed_amount_is_the_amount(nano_dollars: int) -> None:
     assert Decimal(format_usd(nano_dollars)) * 10**9 == nano_dollars
+
+
+@given(st.integers(0, 10**15))
+def test_an_amount_as_a_number_has_the_printed_amounts_digits(nano_dollars: int) -> None:
+    assert Decimal(repr(usd(nano_dollars))) == Decimal(format_usd(nano_dollars))
 
 
 @pytest.mark.parametrize(

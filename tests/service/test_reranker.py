@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from serve_app.domain.errors import ServiceError
+from serve_app.domain.float32 import shortest
 from serve_app.domain.request import Document, Reading, RerankRequest
 from serve_app.domain.terms import Terms
 from tests.engine.loaded import Engine
@@ -82,6 +83,21 @@ def test_odd_queries_are_taken_as_any_other(service: Service, query: str) -> Non
 def test_top_n_gives_the_best_so_many(service: Service) -> None:
     texts = training_text()[:20]
     assert service.rank("red", texts, top_n=3).results == service.rank("red", texts).results[:3]
+
+
+@pytest.mark.parametrize("raw_scores", [False, True])
+def test_documents_below_a_threshold_are_left_out_and_billed(service: Service, raw_scores: bool) -> None:
+    texts = training_text()[:20]
+    options = {"raw_scores": raw_scores, "return_passages": True}
+    every = service.rank("red", texts, **options)
+    shown = [shortest(result.relevance_score) for result in every.results]
+    for threshold in (shown[0], shown[6], shown[-1]):
+        some = service.rank("red", texts, score_threshold=threshold, **options)
+        kept = [result for result, score in zip(every.results, shown, strict=True) if score >= threshold]
+        assert (some.results, some.usage) == (kept, every.usage)
+        assert service.rank("red", texts, score_threshold=threshold, top_n=5, **options).results == kept[:5]
+    none = service.rank("red", texts, score_threshold=shown[0] + 1, **options)
+    assert (none.results, none.usage) == ([], every.usage)
 
 
 def test_usage_counts_the_tokens_that_the_model_read(service: Service, tiny: TinyModel) -> None:
