@@ -17,6 +17,7 @@ from serve_app.api.endpoint import Asked, Endpoint, Get, Lookup, Post
 from serve_app.api.exchange import CLIENT_GONE, Exchange, exchange_of
 from serve_app.api.hang_up import HungUpError, WhileConnected
 from serve_app.api.headers import read_terms
+from serve_app.api.notices import warning_header
 from serve_app.api.shared_path import whose
 from serve_app.api.tenant import tenant_of
 from serve_app.api.timing import SERVER_TIMING, server_timing
@@ -71,7 +72,8 @@ class Door:
             reply = endpoint.render(answer, Asked(body, asked, exchange.request_id, exchange.elapsed_s))
             await job.capture()
         exchange.tokens, exchange.documents = answer.usage.tokens, answer.usage.documents
-        return _json(reply.body, {SERVER_TIMING: server_timing(answer.stages), **reply.headers})
+        headers = {SERVER_TIMING: server_timing(answer.stages), **warning_header(asked.warnings)}
+        return _json(reply.body, {**headers, **reply.headers})
 
     async def _read(self, request: Request, terms: Terms, exchange: Exchange) -> bytes:
         """The body. Raises ServiceError deadline_exceeded where it comes too slowly."""

@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import NATIVE
 from serve_app.api.validation import RequestBody, validated
+from serve_app.domain.request import ModelRequest
 from serve_app.domain.service import RankingService
 from serve_app.settings import HttpSettings, Settings
 
 Scope = Literal["rerank", "embeddings", "models"]
 Body = TypeVar("Body", bound=RequestBody)
-Request = TypeVar("Request")
+Request = TypeVar("Request", bound=ModelRequest[Any])
 Answer = TypeVar("Answer")
 
 
@@ -28,10 +29,13 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Fields that only one service has, and its name, where bodies of several services come to one path."""
+    """Fields that tell a service's bodies from those of the first one at the same path.
 
-    service: str
+    unless: fields of the first one, which reads a body with both.
+    """
+
     fields: tuple[str, ...]
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,10 @@ class Post(Endpoint, Generic[Body, Request, Answer]):
 
     def read(self, body: bytes, http: HttpSettings) -> tuple[Body, Request]:
         """A body, checked, and what it asks for. Raises ServiceError invalid_request naming the field at fault."""
-        checked = validated(self.body, body)
-        return checked, self.parse(checked, http)
+        checked, warnings = validated(self.body, body)
+        request = self.parse(checked, http)
+        request.warnings.extend(warnings)
+        return checked, request
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from serve_app.api.endpoint import Endpoint, Get, Post
 from serve_app.api.exchange import REQUEST_ID
 from serve_app.api.headers import TIER_HEADER, TIMEOUT_HEADER
+from serve_app.api.notices import WARNING
 from serve_app.api.timing import SERVER_TIMING
 from serve_app.domain.caller import TIERS
 
@@ -28,6 +29,7 @@ DESCRIPTIONS = {
 }
 REQUEST_ID_HEADER = {"description": "The client's own, or a new one.", "schema": {"type": "string"}}
 TIMING_HEADER = {"description": "Milliseconds of each stage (W3C Server Timing).", "schema": {"type": "string"}}
+WARNING_HEADER = {"description": "What of the body was ignored or mended.", "schema": {"type": "string"}}
 TAG_HEADER = {"description": "Of the body, for If-None-Match.", "schema": {"type": "string"}}
 RETRY_HEADER = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
 TERMS: Sequence[dict[str, Any]] = (
@@ -79,7 +81,7 @@ def _good_responses(endpoint: Endpoint) -> dict[int | str, dict[str, Any]]:
     headers = {REQUEST_ID: REQUEST_ID_HEADER}
     cached = isinstance(endpoint, Get) and endpoint.cached
     if isinstance(endpoint, Post):
-        headers[SERVER_TIMING] = TIMING_HEADER
+        headers |= {SERVER_TIMING: TIMING_HEADER, WARNING: WARNING_HEADER}
     if cached:
         headers["ETag"] = TAG_HEADER
     found: dict[int | str, dict[str, Any]] = {

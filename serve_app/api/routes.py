@@ -19,6 +19,7 @@ from serve_app.api.door import Door, refusal
 from serve_app.api.endpoint import Endpoint
 from serve_app.api.exchange import REQUEST_ID, exchange_of
 from serve_app.api.head import HeadAsGet
+from serve_app.api.notices import WARNING
 from serve_app.api.surface import by_path, error_form
 from serve_app.api.timing import SERVER_TIMING
 from serve_app.domain.errors import ServiceError, shown
@@ -49,7 +50,7 @@ def build_api(service: RankingService, settings: Settings) -> FastAPI:
             allow_origins=origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=[REQUEST_ID, SERVER_TIMING, "Retry-After", "ETag"],
+            expose_headers=[REQUEST_ID, SERVER_TIMING, WARNING, "Retry-After", "ETag"],
         )
     app.add_exception_handler(HTTPException, _answer_http_exception)
     door = Door(service, settings)

@@ -6,33 +6,39 @@ from typing import Any
 from pydantic_core import from_json
 
 from serve_app.api.endpoint import Post
-from serve_app.domain.errors import ServiceError
+from serve_app.api.mending import mended
 
 
 def whose(sharing: Sequence[Post[Any, Any, Any]], body: bytes) -> Post[Any, Any, Any]:
-    """The endpoint whose marks a body has; the first one's where it has nobody's.
-
-    Raises ServiceError invalid_request where it has the marks of two.
-    """
-    first, *others = sharing
+    """The endpoint whose marks a body has; the first one's where it has nobody's."""
     # Most bodies name no mark of another service, and need not be looked into.
-    if not any(_named(endpoint, body) for endpoint in others):
-        return first
+    named = [endpoint for endpoint in sharing[1:] if _named(endpoint, body)]
+    if not named:
+        return sharing[0]
+    fields = _fields(body)
+    if fields is None:
+        return named[0]  # whose parser will say what is wrong with it
+    return next((endpoint for endpoint in named if _marked(endpoint, fields)), sharing[0])
+
+
+def _fields(body: bytes) -> dict[str, Any] | None:
+    """The fields of an object; None where a body is none."""
     try:
         fields = from_json(body)
     except ValueError:
-        # The parser will say what is wrong with it.
-        return next(endpoint for endpoint in sharing if _named(endpoint, body))
-    marked = [endpoint for endpoint in sharing if isinstance(fields, dict) and _marks(endpoint, fields)]
-    if len(marked) > 1:
-        given = [(_marks(endpoint, fields)[0], endpoint.marks.service) for endpoint in marked if endpoint.marks]
-        either = " or ".join(f"{name} (as to {service})" for name, service in given)
-        raise ServiceError("invalid_request", f"give {either}, not both", given[0][0], fault="type")
-    return marked[0] if marked else first
+        good = mended(body)
+        try:
+            fields = None if good is None else from_json(good.body)
+        except ValueError:
+            return None
+    return fields if isinstance(fields, dict) else None
 
 
-def _marks(endpoint: Post[Any, Any, Any], fields: dict[str, Any]) -> list[str]:
-    return [name for name in endpoint.marks.fields if name in fields] if endpoint.marks else []
+def _marked(endpoint: Post[Any, Any, Any], fields: dict[str, Any]) -> bool:
+    marks = endpoint.marks
+    if marks is None or fields.keys().isdisjoint(marks.fields):
+        return False
+    return all(fields.get(name) is None for name in marks.unless)
 
 
 def _named(endpoint: Post[Any, Any, Any], body: bytes) -> bool:

@@ -1,26 +1,21 @@
 """Bodies against their models, with errors that name the field, the value and the limit. Shared by all dialects."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from serve_app.api.mending import mended
+from serve_app.api.places import places
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.request import FieldNames
 
-
-def whole(value: object) -> object:
-    """1 for 1.0, which JSON Schema calls an integer, too."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-# The bound comes first: behind a function, it would not be in the JSON Schema.
-Whole = Annotated[int, BeforeValidator(whole)]
-NotNegative = Annotated[int, Field(ge=0), BeforeValidator(whole)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(whole)]
+AT = re.compile(r" at line (\d+) column (\d+)$")  # how pydantic's parser ends a message
+MOST_LINES = 100_000  # behind which a place is not looked for
 # What is checked below for the sake of its messages, as JSON Schema says it.
 NOT_BLANK = {"pattern": r"\S"}
 NOT_EMPTY = {"minItems": 1}
@@ -42,17 +37,44 @@ class RequestBody(BaseModel):
 Body = TypeVar("Body", bound=RequestBody)
 
 
-def validated(model: type[Body], body: bytes) -> Body:
-    """The body as a model. Raises ServiceError invalid_request naming the field at fault."""
+def validated(model: type[Body], body: bytes) -> tuple[Body, Sequence[str]]:
+    """The body as a model, and what its client is to be told of what was mended to read it.
+
+    Raises ServiceError invalid_request naming the field at fault.
+    """
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body), ()
     except ValidationError as error:
+        if _no_json(error) and (good := mended(body)):
+            try:
+                return model.model_validate_json(good.body), good.warnings
+            except ValidationError as second:
+                raise _explain(model, second, good.body) from None
         raise _explain(model, error, body) from None
 
 
-def unknown_fields(body: RequestBody) -> list[str]:
-    """What to tell a client of the fields that its body has and nobody reads."""
-    return [f"the field {shown(name)} is not known and was ignored" for name in body.model_extra or ()]
+def agreed(body: RequestBody, *names: str) -> Any:
+    """What fields that mean the same say; None where none is given.
+
+    Raises ServiceError where they say different things.
+    """
+    given = [name for name in names if getattr(body, name) is not None]
+    for name in given[1:]:
+        require_same(given[0], getattr(body, given[0]), name, getattr(body, name))
+    return getattr(body, given[0]) if given else None
+
+
+def require_same(first: str, value: object, second: str, other: object) -> None:
+    """Raise ServiceError where two fields that mean the same differ."""
+    if value != other:
+        message = f"{first} and {second} mean the same and differ: {shown(value)} and {shown(other)}; give one"
+        raise ServiceError("invalid_request", message, second)
+
+
+def unknown_fields(body: RequestBody, known: Sequence[str] = ()) -> list[str]:
+    """What to tell a client of the fields that its body has and nobody reads. known: that are looked at elsewhere."""
+    extra = [name for name in body.model_extra or () if name not in known]
+    return [f"the field {shown(name)} is not known and was ignored" for name in extra]
 
 
 def require_query(query: str, name: str) -> None:
@@ -74,14 +96,18 @@ def require_count(texts: Sequence[object], names: FieldNames, most: int) -> None
         )
 
 
+def _no_json(error: ValidationError) -> bool:
+    return error.errors(include_url=False, include_context=False, include_input=False)[0]["type"] == "json_invalid"
+
+
 def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> ServiceError:
+    if _no_json(error):
+        message = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
+        if "number out of range" in message and (named := _explain_long_number(model, body)):
+            return named
+        return _explain_syntax(message.removeprefix("Invalid JSON: "), body)
     first = _first(error.errors(include_url=False, include_context=False))
     location = first["loc"]
-    if first["type"] == "json_invalid":
-        if "number out of range" in first["msg"] and (named := _explain_long_number(model, body)):
-            return named
-        message = f"the body is not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}"
-        return ServiceError("invalid_request", message, fault="syntax")
     if not location:
         message = f"the body must be a JSON object; got {shown(first['input'])}"
         return ServiceError("invalid_request", message, fault="type")
@@ -92,8 +118,33 @@ def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> S
     if param != name and first["type"].endswith("_type") and (wanted := model.item_forms.get(name)):
         message = f"{param} must be {wanted}; got {shown(first['input'])}"
     else:
-        message = f"{param}: {first['msg'][0].lower()}{first['msg'][1:]}; got {shown(first['input'])}"
+        message = f"{param}{_told(first['msg'])}; got {shown(first['input'])}"
     return ServiceError("invalid_request", message, param, fault="type")
+
+
+def _told(message: str) -> str:
+    """What pydantic says of a field, to go on behind the field's name."""
+    if message.startswith("Input should be "):
+        return f" must be {message.removeprefix('Input should be ')}"
+    return f": {message[0].lower()}{message[1:]}"
+
+
+def _explain_syntax(message: str, body: bytes) -> ServiceError:
+    """Where a body ceases to be JSON: line, column (both from 1, in bytes), and the field or document."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        before = body[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        message = f"byte 0x{body[error.start]:02x} is no UTF-8 at line {line} column {column}"
+    if (at := AT.search(message)) and (line := int(at[1])) <= MOST_LINES:
+        column = int(at[2])
+        start = 0
+        for _ in range(line - 1):
+            start = body.find(b"\n", start) + 1
+        if place := places(body, [start + column - 1])[0]:
+            message += f", in {place}"
+    return ServiceError("invalid_request", f"the body is not valid JSON: {message}", fault="syntax")
 
 
 def _within(model: type[RequestBody], part: int | str) -> str:

@@ -104,16 +104,19 @@ class TestTextEmbeddingsInference:
         [
             ({"texts": []}, 400, "Empty", "texts must not be empty"),
             ({"texts": ["x"] * 6}, 422, "Validation", "texts has 6 entries; at most 5"),
-            ({"texts": ["a", 3]}, 422, "Validation", "texts[1]: input should be a valid string; got 3"),
-            ({"texts": None}, 422, "Validation", "texts: input should be a valid array"),
-            ({"query": None}, 422, "Validation", "query: input should be a valid string; got None"),
+            ({"texts": ["a", 3]}, 422, "Validation", "texts[1] must be a valid string; got 3"),
+            ({"texts": None}, 422, "Validation", "texts must be a valid array"),
+            ({"query": None}, 422, "Validation", "query must be a valid string; got None"),
             (
                 {"truncation_direction": "up"},
                 422,
                 "Validation",
-                "truncation_direction: input should be 'left', 'right'",
+                "truncation_direction must be 'left', 'right'",
             ),
-            ({"documents": ["a"]}, 422, "Validation", "not both"),
+            ({"documents": ["a"]}, 422, "Validation", "texts has 3 entries and documents 1; give one list"),
+            ({"documents": ["blue", "red fish", "Red"]}, 422, "Validation", "texts[2] and documents[2] mean the same"),
+            ({"raw_scores": "yes"}, 422, "Validation", "raw_scores must be a valid boolean; got 'yes'"),
+            ({"model": "no/such"}, 404, "Validation", "'no/such' is not served"),
         ],
     )
     async def test_errors(
@@ -190,7 +193,8 @@ class TestVLLM:
         assert answer["id"].startswith("score-")
         assert (answer["object"], answer["model"]) == ("list", MODEL)
         assert answer["usage"] == {
-            "prompt_tokens": 21, "total_tokens": 21, "completion_tokens": 0, "prompt_tokens_details": None
+            "prompt_tokens": 21, "total_tokens": 21, "completion_tokens": 0, "prompt_tokens_details": None,
+            "cost": 0.000024, "search_units": 1,
         }  # fmt: skip
         assert set(answer) == {"id", "object", "created", "model", "data", "usage"}
 
@@ -227,7 +231,9 @@ class TestVLLM:
             ({"text_1": "a", "text_2": []}, "text_2", "must not be empty"),
             ({"text_1": "a"}, "text_2", "text_2 is missing"),
             ({"text_2": "a"}, "text_1", "text_1 is missing"),
-            ({"text_1": "a", "queries": "a", "text_2": "b"}, "queries", "say the same"),
+            ({"text_1": "a", "queries": "b", "text_2": "b"}, "queries", "text_1 and queries mean the same and differ"),
+            ({"text_1": "a", "items": ["b"], "documents": ["b", "c"]}, "items", "documents and items mean the same"),
+            ({"text_1": "a", "text_2": "b", "instruction": "find fish"}, "instruction", "takes no instruction"),
             ({"text_1": "a", "documents": ["b", 7]}, "documents[1]", "must be a string or an array of strings; got 7"),
             ({"text_1": ["a", " "], "text_2": ["b", "c"]}, "text_1[1]", "must not be empty or blank"),
             ({"text_1": "a", "text_2": "b", "truncate_prompt_tokens": -2}, "truncate_prompt_tokens", "-1"),

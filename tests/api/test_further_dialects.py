@@ -25,12 +25,6 @@ class TestNative:
         refused = await posted(client, path, **(ASK | {"query": ""}))
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, "query")
 
-    @pytest.mark.parametrize("name", ["instruct", "instruction"])
-    async def test_an_instruction_is_ignored_and_named(self, client: httpx.AsyncClient, name: str) -> None:
-        answer = (await posted(client, "/v1/reranks", **ASK, **{name: "find fish"})).json()
-        assert answer["warnings"] == [f"the field '{name}' was ignored: the model takes no instruction"]
-        assert "warnings" not in (await posted(client, "/v1/reranks", **ASK, **{name: None})).json()
-
 
 class TestVoyage:
     """voyageai: client.py, object/reranking.py, api_resources/api_requestor.py (errors: `detail`)."""
@@ -57,8 +51,8 @@ class TestVoyage:
         [
             ({"query": " "}, 400, "query must not be empty"),
             ({"documents": []}, 400, "documents must not be empty"),
-            ({"documents": ["a", 3]}, 400, "documents[1]: input should be a valid string; got 3"),
-            ({"top_k": 0}, 400, "top_k"),
+            ({"documents": ["a", 3]}, 400, "documents[1] must be a valid string; got 3"),
+            ({"top_k": -1}, 400, "top_k must be greater than or equal to 0; got -1"),
             ({"model": "no/such"}, 404, "'no/such' is not served"),
         ],
     )
@@ -73,11 +67,14 @@ class TestVoyage:
         assert answer["object"] == "rerank"
         assert "warnings" not in answer
 
-    @pytest.mark.parametrize("mark", ["top_k", "truncation"])
-    async def test_a_body_with_both_services_marks_is_refused(self, client: httpx.AsyncClient, mark: str) -> None:
-        response = await posted(client, "/v1/rerank", **ASK, top_n=1, **{mark: 1})
-        assert (response.status_code, response.json()["error"]["param"]) == (400, "top_n")
-        assert response.json()["detail"] == f"give top_n (as to Cohere and Jina) or {mark} (as to Voyage), not both"
+    @pytest.mark.parametrize("fields", [{"top_k": 1}, {"top_k": "1", "truncation": True}, {"truncation": False}])
+    async def test_a_body_with_both_services_marks_gets_both_services_answers(
+        self, client: httpx.AsyncClient, fields: dict[str, Any]
+    ) -> None:
+        answer = (await posted(client, "/v1/rerank", **ASK, top_n=1, return_documents=True, **fields)).json()
+        assert answer["results"] == [{"index": 1, "relevance_score": 0.6666667, "document": {"text": "red fish"}}]
+        assert answer["data"] == [{"index": 1, "relevance_score": 0.6666667, "document": "red fish"}]
+        assert "warnings" not in answer
 
     @pytest.mark.parametrize("body", [b'{"top_k": 3, "documents": [', b'["top_k"]', b'"top_k"', b'{"top_k": 1} x'])
     async def test_what_cannot_be_told_is_refused_by_a_parser(self, client: httpx.AsyncClient, body: bytes) -> None:
@@ -127,7 +124,8 @@ class TestNIM:
             ({"passages": [{"text": None}]}, "passages[0].text", "got None"),
             ({"passages": ["red"]}, "passages[0]", "got 'red'"),
             ({"truncate": "START"}, "truncate", "'END' or 'NONE'"),
-            ({"top_k": 0}, "top_k", "greater than or equal to 1"),
+            ({"top_k": -1}, "top_k", "greater than or equal to 0"),
+            ({"top_n": 1, "top_k": 2}, "top_k", "top_n and top_k mean the same and differ: 1 and 2"),
         ],
     )
     async def test_errors(self, client: httpx.AsyncClient, fields: dict[str, Any], param: str, said: str) -> None:
@@ -141,6 +139,25 @@ async def test_vllms_rerank_is_told_by_documents_and_teis_by_texts(client: httpx
     assert [each["index"] for each in texts] == [1, 0]
     documents = (await posted(client, "/rerank", query="red", documents=[{"text": "red", "texts": 1}])).json()
     assert documents["results"][0]["index"] == 0
-    both = await posted(client, "/rerank", query="red", texts=["red"], documents=["red"])
-    assert (both.status_code, both.json()["error_type"]) == (422, "Validation")
-    assert both.json()["error"] == ("give texts (as to Text Embeddings Inference) or documents (as to vLLM), not both")
+
+
+@pytest.mark.parametrize("documents", [["blue", "red"], [{"text": "blue"}, {"text": "red", "id": 7}]])
+async def test_texts_that_come_as_documents_once_more_get_the_answer_that_readers_of_both_read(
+    client: httpx.AsyncClient, service: WordOverlap, documents: list[Any]
+) -> None:
+    body = {"model": "overlap", "query": "red", "texts": ["blue", "red"], "documents": documents, "top_n": 1}
+    assert (await posted(client, "/rerank", **body)).json() == [{"index": 1, "score": 1.0}]
+    assert service.requests[0].model == "overlap"
+
+
+async def test_a_mark_of_the_first_service_that_is_null_is_none(client: httpx.AsyncClient) -> None:
+    vllm = (await posted(client, "/rerank", query="red", documents=["red"], texts=None)).json()
+    assert vllm["results"][0]["index"] == 0
+    voyage = (await posted(client, "/v1/rerank", **ASK, top_n=None, top_k=1)).json()
+    assert (len(voyage["data"]), "results" in voyage) == (1, False)
+
+
+@pytest.mark.parametrize("path", ["/reranking", "/v1/reranking"])
+async def test_passages_mark_nims_form_beside_llama_cpps(client: httpx.AsyncClient, path: str) -> None:
+    answer = (await posted(client, path, **TestNIM.ASK, top_n=1)).json()
+    assert answer["rankings"] == [{"index": 1, "logit": 0.6666667}]

@@ -19,6 +19,7 @@ async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOve
         "owned_by": "org",
         "aliases": ["overlap"],
         "task": "rerank",
+        "model_type": "rerank",
         "embeds": True,
         "summary": "Counts words.",
         "architecture": "none",

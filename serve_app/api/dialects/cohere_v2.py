@@ -8,12 +8,15 @@ from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
+from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import cohere_meta, result_bodies
+from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import BLANK_QUERY, STATUS
-from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, Count, Whole, require_count, require_query
+from serve_app.api.lenient import Flag, ModelName, NotNegative, Whole
+from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query
 from serve_app.domain.answer import Ranking, Usage
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.request import FieldNames, RerankRequest
@@ -22,23 +25,22 @@ from serve_app.settings import HttpSettings
 TEXT_OBJECT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 
 
-class RerankBody(TruncationBody):
+class RerankBody(SelectionBody, TruncationBody):
     """What to rank. Documents are strings, YAML of structured ones as Cohere advises; objects with a `text` do, too."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.RERANK | {"top_n": 1}})
 
     item_forms: ClassVar[Mapping[str, str]] = ITEM_FORMS
 
-    model: Annotated[str, Field(min_length=1, description="Id or alias of a served model.")]
+    model: ModelName = None
     query: Annotated[
         str, Field(description="What the documents are ranked by; not blank.", json_schema_extra=NOT_BLANK)
     ]
     documents: Annotated[
         list[str | Annotated[dict[str, Any], WithJsonSchema(TEXT_OBJECT)]], Field(json_schema_extra=NOT_EMPTY)
     ]
-    top_n: Annotated[Count | None, Field(description="How many to return; all when left out.")] = None
-    return_documents: Annotated[bool | None, Field(description="Not Cohere's; LiteLLM sends it.")] = None
-    max_chunks_per_doc: Annotated[Count | None, Field(description="Not Cohere's; see /v1/rerank.")] = None
+    return_documents: Annotated[Flag | None, Field(description="Not Cohere's; LiteLLM sends it.")] = None
+    max_chunks_per_doc: Annotated[NotNegative | None, Field(description="Not Cohere's; see /v1/rerank.")] = None
     priority: Annotated[Whole | None, Field(description="Accepted and not used: X-Tier says what is urgent.")] = None
 
 
@@ -67,22 +69,27 @@ class ErrorBody(BaseModel):
 
 def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    refuse_instructions(body)
     require_query(body.query, "query")
     require_count(body.documents, FieldNames(), http.max_documents)
     return RerankRequest(
         model=body.model,
         query=body.query,
         documents=documents_of(body.documents),
-        top_n=body.top_n,
+        top_n=body.most,
+        score_threshold=body.score_threshold,
         return_documents=bool(body.return_documents),
-        reading=body.reading(body.max_chunks_per_doc or 1),
+        reading=body.reading(body.max_chunks_per_doc),
     )
 
 
 def render(ranking: Ranking, asked: Asked[RerankBody, RerankRequest]) -> Reply:
     """The answer."""
     results = result_bodies(ranking, asked.request)
-    answer = {"id": asked.request_id, "results": results, "meta": cohere_meta("2", ranking.usage)}
+    meta = cohere_meta("2", ranking.usage)
+    if asked.request.warnings:
+        meta["warnings"] = asked.request.warnings
+    answer = {"id": asked.request_id, "results": results, "meta": meta}
     return Reply(to_json(answer, inf_nan_mode="null"))
 
 

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
-from serve_app.api.validation import NOT_EMPTY, NotNegative, require_count
+from serve_app.api.lenient import TokenId
+from serve_app.api.validation import NOT_EMPTY, require_count
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.request import FieldNames
 
 Text = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1})]
-OwnIds = Annotated[list[NotNegative], Field(json_schema_extra=NOT_EMPTY)]  # the model's token ids of one text
+OwnIds = Annotated[list[TokenId], Field(json_schema_extra=NOT_EMPTY)]  # the model's token ids of one text
 Inputs = (
     Text
     | Annotated[list[Text], Field(json_schema_extra=NOT_EMPTY)]

@@ -25,7 +25,11 @@ class Price(BaseModel):
 
 
 class ModelBody(BaseModel):
-    """A served model. replicas: how many run. failure: why it cannot be asked."""
+    """A served model.
+
+    model_type: its task, as Xinference's client reads it. replicas: how many run. failure: why it cannot
+    be asked.
+    """
 
     id: str
     object: Literal["model"]
@@ -33,6 +37,7 @@ class ModelBody(BaseModel):
     owned_by: str
     aliases: list[str]
     task: Literal["rerank"]
+    model_type: Literal["rerank"]
     embeds: bool
     summary: str
     architecture: str
@@ -67,6 +72,7 @@ def model_body(info: ModelInfo) -> ModelBody:
         owned_by=facts.id.partition("/")[0],
         aliases=list(facts.aliases),
         task="rerank",
+        model_type="rerank",
         embeds=facts.embeds,
         summary=facts.summary,
         architecture=facts.architecture,

@@ -8,33 +8,27 @@ from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
-from serve_app.api.dialects.results import cohere_meta, result_bodies
+from serve_app.api.dialects.instructions import INSTRUCTIONS, refuse_instructions
+from serve_app.api.dialects.results import cohere_meta, priced, result_bodies, voyage_results
+from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.truncation import TruncationBody
-from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
-from serve_app.api.validation import (
-    NOT_BLANK,
-    NOT_EMPTY,
-    Count,
-    require_count,
-    require_query,
-    unknown_fields,
-)
+from serve_app.api.endpoint import Asked, Post, Reply, Words
+from serve_app.api.lenient import Flag, ModelName, NotNegative
+from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query, unknown_fields
 from serve_app.domain.answer import Ranking, Usage
 from serve_app.domain.price import format_usd
 from serve_app.domain.request import FieldNames, RerankRequest
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
-INSTRUCTIONS = ("instruct", "instruction")
 
-
-class RerankBody(TruncationBody):
+class RerankBody(SelectionBody, TruncationBody):
     """What to rank. Fields that are not known are ignored and named in the answer's `warnings`."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.RERANK})
 
     item_forms: ClassVar[Mapping[str, str]] = ITEM_FORMS
 
-    model: Annotated[str, Field(min_length=1, description="Id or alias of a served model.")]
+    model: ModelName = None
     query: Annotated[
         str, Field(description="What the documents are ranked by; not blank.", json_schema_extra=NOT_BLANK)
     ]
@@ -45,19 +39,20 @@ class RerankBody(TruncationBody):
             json_schema_extra=NOT_EMPTY,
         ),
     ]
-    top_n: Annotated[Count | None, Field(description="How many to return; all when left out.")] = None
-    return_documents: Annotated[bool | None, Field(description="Give each document back with its score.")] = None
+    return_documents: Annotated[Flag | None, Field(description="Give each document back with its score.")] = None
     return_passages: Annotated[
-        bool | None, Field(description="Tell where in each document its best passage lies, in characters.")
+        Flag | None, Field(description="Tell where in each document its best passage lies, in characters.")
     ] = None
     rank_fields: Annotated[list[str] | None, Field(description="Fields of object documents that are read.")] = None
-    raw_scores: Annotated[bool | None, Field(description="The model's own score in place of 0 to 1.")] = None
+    raw_scores: Annotated[Flag | None, Field(description="The model's own score in place of 0 to 1.")] = None
     max_chunks_per_doc: Annotated[
-        Count | None,
-        Field(description="Passages of a document that are scored, each billed; the best one counts. Default 1."),
+        NotNegative | None,
+        Field(description="Passages of a document that are scored, each billed; the best counts. Default 1; 0: all."),
     ] = None
-    instruct: Annotated[str | None, Field(description="DashScope's; no model here takes one.")] = None
-    instruction: Annotated[str | None, Field(description="Another name of instruct.")] = None
+
+
+# Of a body with these, Voyage's form is read, too: its `data` comes beside `results`.
+VOYAGES = frozenset({"top_k", "truncation"})
 
 
 class PassageBody(BaseModel):
@@ -78,12 +73,17 @@ class RankedDocumentBody(BaseModel):
 
 
 class UsageBody(BaseModel):
-    """Tokens that the model read, documents that are billed (one for each passage) and their price in US dollars."""
+    """Tokens that the model read, documents that are billed (one for each passage) and their price in US dollars.
+
+    cost_usd, cost: the price as text and as a number. search_units: a query with up to 100 documents, as Cohere has it.
+    """
 
     prompt_tokens: int
     total_tokens: int
     billed_documents: int
     cost_usd: str
+    cost: float
+    search_units: int
 
 
 class RerankAnswer(BaseModel):
@@ -95,29 +95,29 @@ class RerankAnswer(BaseModel):
     results: list[RankedDocumentBody]
     usage: UsageBody
     meta: dict[str, Any]
-    warnings: Annotated[list[str] | None, Field(description="What of the request was ignored.")] = None
+    warnings: Annotated[list[str] | None, Field(description="What of the request was ignored or mended.")] = None
+    data: Annotated[
+        list[dict[str, Any]] | None, Field(description="The results in Voyage's form, for a body with its fields, too.")
+    ] = None
 
 
 def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    refuse_instructions(body)
     require_query(body.query, "query")
     require_count(body.documents, FieldNames(), http.max_documents)
     return RerankRequest(
         model=body.model,
         query=body.query,
         documents=documents_of(body.documents, body.rank_fields),
-        top_n=body.top_n,
+        top_n=body.most,
+        score_threshold=body.score_threshold,
         return_documents=bool(body.return_documents),
         return_passages=bool(body.return_passages),
         raw_scores=bool(body.raw_scores),
-        reading=body.reading(body.max_chunks_per_doc or 1),
-        warnings=[*unknown_fields(body), *_instructions(body)],
+        reading=body.reading(body.max_chunks_per_doc),
+        warnings=unknown_fields(body, INSTRUCTIONS),
     )
-
-
-def _instructions(body: RerankBody) -> list[str]:
-    given = [name for name in INSTRUCTIONS if getattr(body, name) is not None]
-    return [f"the field '{name}' was ignored: the model takes no instruction" for name in given]
 
 
 def render(ranking: Ranking, asked: Asked[Any, RerankRequest]) -> Reply:
@@ -133,9 +133,12 @@ def render(ranking: Ranking, asked: Asked[Any, RerankRequest]) -> Reply:
             "total_tokens": usage.tokens,
             "billed_documents": usage.documents,
             "cost_usd": format_usd(usage.nano_dollars),
+            **priced(usage),
         },
         "meta": cohere_meta("1", usage),
     }
+    if not VOYAGES.isdisjoint(asked.body.model_fields_set):
+        answer["data"] = voyage_results(ranking, asked.request)
     if asked.request.warnings:
         answer["warnings"] = asked.request.warnings
     # NaN is no JSON, but parsers let it through in a document's other fields.
@@ -147,7 +150,6 @@ RERANK = Post(
     paths=("/v1/rerank", "/v1/reranking", "/reranking", "/v1/reranks", "/reranks"),
     scope="rerank",
     body=RerankBody,
-    marks=Marks("Cohere and Jina", ("top_n",)),
     parse=parse,
     answer=RerankAnswer,
     render=render,
@@ -159,7 +161,14 @@ RERANK = Post(
             "object": "rerank",
             "model": EMBEDDED_MODEL,
             "results": examples.RANKED,
-            "usage": {"prompt_tokens": 20, "total_tokens": 20, "billed_documents": 2, "cost_usd": "0"},
+            "usage": {
+                "prompt_tokens": 20,
+                "total_tokens": 20,
+                "billed_documents": 2,
+                "cost_usd": "0",
+                "cost": 0,
+                "search_units": 1,
+            },
             "meta": cohere_meta("1", Usage(tokens=20, documents=2, nano_dollars=0)),
         },
     ),

@@ -6,9 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
+from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import shown_scores
-from serve_app.api.endpoint import Asked, Post, Reply, Words
-from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, Count, RequestBody, require_count, require_query
+from serve_app.api.dialects.selection import SelectionBody
+from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
+from serve_app.api.lenient import ModelName
+from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, RequestBody, require_count, require_query
 from serve_app.domain.answer import Ranking
 from serve_app.domain.request import Document, FieldNames, Reading, RerankRequest
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
@@ -28,7 +31,7 @@ class PassageText(RequestBody):
     text: str
 
 
-class RankingBody(RequestBody):
+class RankingBody(SelectionBody):
     """What to rank."""
 
     model_config = ConfigDict(
@@ -44,13 +47,12 @@ class RankingBody(RequestBody):
 
     inner: ClassVar[frozenset[str]] = frozenset({"text"})
 
-    model: Annotated[str | None, Field(description="Id or alias; the server's default when left out.")] = None
+    model: ModelName = None
     query: QueryText
     passages: Annotated[list[PassageText], Field(json_schema_extra=NOT_EMPTY)]
     truncate: Annotated[
         Literal["END", "NONE"] | None, Field(description="END: cut long texts (default); NONE: refuse them.")
     ] = None
-    top_k: Annotated[Count | None, Field(description="Not NIM's; LiteLLM sends it. All when left out.")] = None
 
 
 class RankedPassage(BaseModel):
@@ -76,13 +78,15 @@ class RankingAnswer(BaseModel):
 
 def parse(body: RankingBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    refuse_instructions(body)
     require_query(body.query.text, NAMES.query)
     require_count(body.passages, NAMES, http.max_documents)
     return RerankRequest(
         model=body.model,
         query=body.query.text,
         documents=[Document(passage.text) for passage in body.passages],
-        top_n=body.top_k,
+        top_n=body.most,
+        score_threshold=body.score_threshold,
         raw_scores=True,
         reading=Reading(truncate=body.truncate != "NONE"),
         names=NAMES,
@@ -101,14 +105,16 @@ def render(ranking: Ranking, asked: Asked[RankingBody, RerankRequest]) -> Reply:
 
 RANKING = Post(
     name="ranking",
-    paths=("/v1/ranking",),
+    paths=("/v1/ranking", "/v1/reranking", "/reranking"),
     scope="rerank",
     body=RankingBody,
+    marks=Marks(("passages",)),
     parse=parse,
     answer=RankingAnswer,
     render=render,
     words=Words(
         summary="Rank passages, as NVIDIA NIM does",
+        description="`passages` marks NVIDIA NIM's form; the answer follows.",
         example={
             "rankings": [{"index": 0, "logit": 0.8851010}, {"index": 1, "logit": -0.0584304}],
             "usage": {"prompt_tokens": 20, "total_tokens": 20},

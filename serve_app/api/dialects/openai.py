@@ -9,15 +9,25 @@ from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.inputs import ITEM_FORM, Inputs, checked_inputs
+from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.endpoint import Asked, Post, Reply, Words
-from serve_app.api.validation import Count, RequestBody
+from serve_app.api.lenient import Count, Flag, ModelName, PromptName
+from serve_app.api.validation import RequestBody
 from serve_app.domain.answer import Embeddings
 from serve_app.domain.float32 import shortest_each
-from serve_app.domain.price import format_usd
-from serve_app.domain.request import EmbedRequest, FieldNames, Side
+from serve_app.domain.price import format_usd, usd
+from serve_app.domain.request import EmbedRequest, FieldNames, InputType, Side
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
 NAMES = FieldNames(documents="input")
+# As Voyage, NVIDIA NIM and Cohere spell them.
+INPUT_TYPES: Mapping[str, InputType] = {
+    "query": "query",
+    "search_query": "query",
+    "document": "document",
+    "passage": "document",
+    "search_document": "document",
+}
 
 
 class EmbeddingsBody(RequestBody):
@@ -29,15 +39,20 @@ class EmbeddingsBody(RequestBody):
 
     item_forms: ClassVar[Mapping[str, str]] = {"input": ITEM_FORM}
 
-    model: Annotated[str, Field(min_length=1, description="Id or alias of a served model that embeds.")]
+    model: ModelName = None
     input: Inputs
     encoding_format: Annotated[
         Literal["float", "base64"] | None, Field(description="base64: little-endian float32.")
     ] = None
     dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
     user: str | None = None
-    truncate: Annotated[bool | None, Field(description="Cut long texts; otherwise they are refused.")] = None
+    truncate: Annotated[Flag | None, Field(description="Cut long texts; otherwise they are refused.")] = None
     truncation_side: Annotated[Side | None, Field(description="The side on which long texts are cut.")] = None
+    input_type: Annotated[
+        Literal["query", "document", "passage", "search_query", "search_document"] | None,
+        Field(description="What the texts are: the model's prompt for queries or for documents is put before them."),
+    ] = None
+    prompt_name: Annotated[PromptName, Field(description="The model's prompt that is put before the texts.")] = None
 
 
 class EmbeddingBody(BaseModel):
@@ -54,6 +69,7 @@ class UsageBody(BaseModel):
     prompt_tokens: int
     total_tokens: int
     cost_usd: str
+    cost: float
 
 
 class EmbeddingsAnswer(BaseModel):
@@ -67,12 +83,15 @@ class EmbeddingsAnswer(BaseModel):
 
 def parse(body: EmbeddingsBody, http: HttpSettings) -> EmbedRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    refuse_instructions(body)
     return EmbedRequest(
         model=body.model,
         inputs=checked_inputs(body.input, NAMES, http.max_documents),
         dimensions=body.dimensions,
         truncate=bool(body.truncate),
         truncated_side=body.truncation_side or "right",
+        prompt_name=body.prompt_name,
+        input_type=INPUT_TYPES[body.input_type] if body.input_type else None,
     )
 
 
@@ -92,6 +111,7 @@ def render(embeddings: Embeddings, asked: Asked[EmbeddingsBody, EmbedRequest]) -
             "prompt_tokens": usage.tokens,
             "total_tokens": usage.tokens,
             "cost_usd": format_usd(usage.nano_dollars),
+            "cost": usd(usage.nano_dollars),
         },
     }
     return Reply(to_json(answer))
@@ -111,7 +131,7 @@ EMBEDDINGS = Post(
             "object": "list",
             "data": [{"object": "embedding", "index": 0, "embedding": examples.VECTOR}],
             "model": EMBEDDED_MODEL,
-            "usage": {"prompt_tokens": 9, "total_tokens": 9, "cost_usd": "0"},
+            "usage": {"prompt_tokens": 9, "total_tokens": 9, "cost_usd": "0", "cost": 0},
         },
     ),
 )

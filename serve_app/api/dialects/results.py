@@ -4,6 +4,7 @@ from typing import Any
 
 from serve_app.domain.answer import Ranking, Usage
 from serve_app.domain.float32 import shortest_each
+from serve_app.domain.price import usd
 from serve_app.domain.request import RerankRequest
 
 DOCUMENTS_PER_SEARCH_UNIT = 100  # Cohere's unit of billing
@@ -30,10 +31,32 @@ def result_bodies(ranking: Ranking, request: RerankRequest) -> list[dict[str, An
     return found
 
 
+def voyage_results(ranking: Ranking, request: RerankRequest) -> list[dict[str, Any]]:
+    """The results as Voyage's clients read them: a document is its text."""
+    found: list[dict[str, Any]] = [
+        {"index": result.index, "relevance_score": score}
+        for result, score in zip(ranking.results, shown_scores(ranking), strict=True)
+    ]
+    if request.return_documents:
+        for result in found:
+            result["document"] = request.documents[result["index"]].text
+    return found
+
+
+def search_units(usage: Usage) -> int:
+    """Cohere's unit: a query with up to 100 documents."""
+    return -(-usage.documents // DOCUMENTS_PER_SEARCH_UNIT)
+
+
+def priced(usage: Usage) -> dict[str, float | int]:
+    """What OpenRouter's clients read of an answer's cost, in US dollars."""
+    return {"cost": usd(usage.nano_dollars), "search_units": search_units(usage)}
+
+
 def cohere_meta(version: str, usage: Usage) -> dict[str, Any]:
     """What Cohere's SDKs read of an answer's cost. version: of their API."""
     return {
         "api_version": {"version": version},
-        "billed_units": {"search_units": -(-usage.documents // DOCUMENTS_PER_SEARCH_UNIT)},
+        "billed_units": {"search_units": search_units(usage)},
         "tokens": {"input_tokens": usage.tokens},
     }

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from serve_app.api.validation import NotNegative, RequestBody, whole
+from serve_app.api.lenient import Flag, NotNegative, whole_or_text
+from serve_app.api.validation import RequestBody, agreed
 from serve_app.domain.request import Reading, Side
 
 MODELS_OWN = -1  # of truncate_prompt_tokens: as much as the model reads
@@ -13,7 +14,8 @@ MODELS_OWN = -1  # of truncate_prompt_tokens: as much as the model reads
 class TruncationBody(RequestBody):
     """Fields of a body with long texts."""
 
-    truncate: Annotated[bool | None, Field(description="Cut long texts (default); false: refuse them.")] = None
+    truncate: Annotated[Flag | None, Field(description="Cut long texts (default); false: refuse them.")] = None
+    truncation: Annotated[Flag | None, Field(description="Another name of truncate.")] = None
     max_tokens_per_query: Annotated[NotNegative | None, Field(description="No more of the query is read; 0: all.")] = (
         None
     )
@@ -21,17 +23,20 @@ class TruncationBody(RequestBody):
         None
     )
     truncate_prompt_tokens: Annotated[
-        Annotated[int, Field(ge=MODELS_OWN), BeforeValidator(whole)] | None,
+        Annotated[int, Field(ge=MODELS_OWN), BeforeValidator(whole_or_text)] | None,
         Field(description="Most tokens of query, document and special ones together; -1: all that fit."),
     ] = None
     truncation_side: Annotated[Side | None, Field(description="The side on which long texts are cut.")] = None
 
-    def reading(self, max_passages: int | None = 1) -> Reading:
-        """What they ask for."""
+    def reading(self, max_chunks: int | None = None) -> Reading:
+        """What they ask for. max_chunks: of a document; 0 for as many as it has, None for one.
+
+        Raises ServiceError where two names of one field differ.
+        """
         most = self.truncate_prompt_tokens
         return Reading(
-            max_passages=max_passages,
-            truncate=self.truncate is not False,
+            max_passages=1 if max_chunks is None else max_chunks or None,
+            truncate=agreed(self, "truncate", "truncation") is not False,
             truncated_side=self.truncation_side or "right",
             max_query_tokens=self.max_tokens_per_query or None,
             max_document_tokens=self.max_tokens_per_doc or None,

@@ -12,11 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples, native
+from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.results import priced
 from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import STATUS
-from serve_app.api.validation import NotNegative, require_count, require_query
+from serve_app.api.lenient import Flag, ModelName
+from serve_app.api.validation import require_count, require_query, require_same
 from serve_app.domain.answer import PairScores, Usage
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.float32 import shortest_each
@@ -37,11 +40,9 @@ FIRST, SECOND = ("text_1", "queries", "data_1"), ("text_2", "documents", "items"
 
 
 class RerankBody(native.RerankBody):
-    """As of /v1/rerank, but that the model may be left out, and that documents come back unless they are not wanted."""
+    """As of /v1/rerank, but that documents come back unless they are not wanted."""
 
-    model: Annotated[str | None, Field(description="Id or alias; the server's default when left out.")] = None  # type: ignore[assignment]
-    top_n: Annotated[NotNegative | None, Field(description="How many to return; 0 or left out: all.")] = None
-    use_activation: Annotated[bool | None, Field(description="false: the model's own score, not 0 to 1.")] = None
+    use_activation: Annotated[Flag | None, Field(description="false: the model's own score, not 0 to 1.")] = None
 
 
 class ErrorDetail(BaseModel):
@@ -68,7 +69,7 @@ class ScoreBody(TruncationBody):
 
     item_forms = dict.fromkeys((*FIRST, *SECOND), "a string or an array of strings")
 
-    model: Annotated[str | None, Field(description="Id or alias; the server's default when left out.")] = None
+    model: ModelName = None
     text_1: Annotated[Texts | None, Field(description="Query or queries.")] = None
     text_2: Annotated[Texts | None, Field(description="Document or documents.")] = None
     queries: Annotated[Texts | None, Field(description="Another name of text_1.")] = None
@@ -76,8 +77,8 @@ class ScoreBody(TruncationBody):
     items: Annotated[Texts | None, Field(description="Another name of text_2.")] = None
     data_1: Annotated[Texts | None, Field(description="Another name of text_1.")] = None
     data_2: Annotated[Texts | None, Field(description="Another name of text_2.")] = None
-    use_activation: Annotated[bool | None, Field(description="false: the model's own score, not 0 to 1.")] = None
-    raw_scores: Annotated[bool | None, Field(description="The same, as our other routes have it.")] = None
+    use_activation: Annotated[Flag | None, Field(description="false: the model's own score, not 0 to 1.")] = None
+    raw_scores: Annotated[Flag | None, Field(description="The same, as our other routes have it.")] = None
 
 
 class ScoreData(BaseModel):
@@ -89,12 +90,14 @@ class ScoreData(BaseModel):
 
 
 class UsageBody(BaseModel):
-    """Tokens that the model read."""
+    """Tokens that the model read, and their price in US dollars. search_units: pairs, in hundreds."""
 
     prompt_tokens: int
     total_tokens: int
     completion_tokens: int | None
     prompt_tokens_details: None
+    cost: float
+    search_units: int
 
 
 class ScoreAnswer(BaseModel):
@@ -113,7 +116,6 @@ def parse_rerank(body: RerankBody, http: HttpSettings) -> RerankRequest:
     request = native.parse(body, http)
     return replace(
         request,
-        top_n=body.top_n or None,
         return_documents=body.return_documents is not False,
         raw_scores=request.raw_scores or body.use_activation is False,
     )
@@ -121,6 +123,7 @@ def parse_rerank(body: RerankBody, http: HttpSettings) -> RerankRequest:
 
 def parse_score(body: ScoreBody, http: HttpSettings) -> ScoreRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    refuse_instructions(body)
     first, queries = _side(body, FIRST)
     second, texts = _side(body, SECOND)
     names = FieldNames(query=first, documents=second)
@@ -144,14 +147,14 @@ def parse_score(body: ScoreBody, http: HttpSettings) -> ScoreRequest:
 
 
 def _side(body: ScoreBody, names: tuple[str, ...]) -> tuple[str, list[str]]:
-    """The name that a side was given by, and its texts."""
-    given = [name for name in names if getattr(body, name) is not None]
+    """The name that a side was given by, and its texts. Raises ServiceError where two names of it differ."""
+    given = {name: texts for name in names if (texts := getattr(body, name)) is not None}
     if not given:
         raise ServiceError("invalid_request", f"{names[0]} is missing", names[0], fault="type")
-    if len(given) > 1:
-        raise ServiceError("invalid_request", f"{given[0]} and {given[1]} say the same: give one", given[1])
-    texts: Texts = getattr(body, given[0])
-    return given[0], [texts] if isinstance(texts, str) else texts
+    (first, texts), *others = ((name, [texts] if isinstance(texts, str) else texts) for name, texts in given.items())
+    for name, other in others:
+        require_same(first, texts, name, other)
+    return first, texts
 
 
 def render_score(scores: PairScores, asked: Asked[ScoreBody, ScoreRequest]) -> Reply:
@@ -175,6 +178,7 @@ def _scores(answer_id: str, created: int, scores: PairScores) -> dict[str, Any]:
             "total_tokens": tokens,
             "completion_tokens": 0,
             "prompt_tokens_details": None,
+            **priced(scores.usage),
         },
     }
 
@@ -211,14 +215,14 @@ RERANK = Post(
     paths=("/rerank",),
     scope="rerank",
     body=RerankBody,
-    marks=Marks("vLLM", ("documents",)),
+    marks=Marks(("documents",), unless=("texts",)),
     parse=parse_rerank,
     answer=native.RerankAnswer,
     render=native.render,
     errors=ERRORS,
     words=Words(
         summary="Rank documents, as vLLM does",
-        description="`texts` marks the one, `documents` the other; the answer and the errors follow.",
+        description="`documents` without `texts` marks vLLM's form; the answer and the errors follow.",
         example=native.RERANK.words.example,
     ),
 )

@@ -1,34 +1,36 @@
 """Voyage's `POST /v1/rerank`, told from the native one by `top_k` or `truncation`, which its SDK always sends."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
-from serve_app.api.dialects.results import shown_scores
+from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.results import voyage_results
+from serve_app.api.dialects.selection import SelectionBody
+from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
-from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, Count, RequestBody, require_count, require_query
+from serve_app.api.lenient import Flag, ModelName
+from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query
 from serve_app.domain.answer import Ranking
-from serve_app.domain.request import Document, FieldNames, Reading, RerankRequest
+from serve_app.domain.request import Document, FieldNames, RerankRequest
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
 NAMES = FieldNames(to_truncate='"truncation": true')
 
 
-class VoyageRerankBody(RequestBody):
+class VoyageRerankBody(SelectionBody, TruncationBody):
     """What to rank, as Voyage's clients send it."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.RERANK | {"top_k": 1}})
 
-    model: Annotated[str, Field(min_length=1, description="Id or alias of a served model.")]
+    model: ModelName = None
     query: Annotated[
         str, Field(description="What the documents are ranked by; not blank.", json_schema_extra=NOT_BLANK)
     ]
     documents: Annotated[list[str], Field(json_schema_extra=NOT_EMPTY)]
-    top_k: Annotated[Count | None, Field(description="How many to return; all when left out.")] = None
-    truncation: Annotated[bool | None, Field(description="Cut long texts (default); false: refuse them.")] = None
-    return_documents: Annotated[bool | None, Field(description="Give each document back with its score.")] = None
+    return_documents: Annotated[Flag | None, Field(description="Give each document back with its score.")] = None
 
 
 class VoyageResult(BaseModel):
@@ -56,28 +58,24 @@ class VoyageRerankAnswer(BaseModel):
 
 def parse(body: VoyageRerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    refuse_instructions(body)
     require_query(body.query, "query")
     require_count(body.documents, NAMES, http.max_documents)
     return RerankRequest(
         model=body.model,
         query=body.query,
         documents=[Document(text) for text in body.documents],
-        top_n=body.top_k,
+        top_n=body.most,
+        score_threshold=body.score_threshold,
         return_documents=bool(body.return_documents),
-        reading=Reading(truncate=body.truncation is not False),
+        reading=body.reading(),
         names=NAMES,
     )
 
 
 def render(ranking: Ranking, asked: Asked[VoyageRerankBody, RerankRequest]) -> Reply:
     """The answer."""
-    data: list[dict[str, Any]] = [
-        {"index": result.index, "relevance_score": score}
-        for result, score in zip(ranking.results, shown_scores(ranking), strict=True)
-    ]
-    if asked.request.return_documents:
-        for result in data:
-            result["document"] = asked.request.documents[result["index"]].text
+    data = voyage_results(ranking, asked.request)
     usage = {"total_tokens": ranking.usage.tokens}
     return Reply(to_json({"object": "list", "data": data, "model": ranking.model, "usage": usage}))
 
@@ -87,7 +85,7 @@ RERANK = Post(
     paths=("/v1/rerank",),
     scope="rerank",
     body=VoyageRerankBody,
-    marks=Marks("Voyage", ("top_k", "truncation")),
+    marks=Marks(("top_k", "truncation"), unless=("top_n",)),
     parse=parse,
     answer=VoyageRerankAnswer,
     render=render,

@@ -1,7 +1,7 @@
 """Text Embeddings Inference's `POST /embed`."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 from pydantic_core import to_json
@@ -9,9 +9,10 @@ from pydantic_core import to_json
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.inputs import ITEM_FORM, Inputs, checked_inputs
 from serve_app.api.dialects.tei.errors import ERRORS
-from serve_app.api.dialects.tei.fields import INPUTS, Direction, Truncate, cost_headers, side_of
+from serve_app.api.dialects.tei.fields import INPUTS, Direction, Prompt, Truncate, cost_headers, side_of
 from serve_app.api.endpoint import Asked, Post, Reply, Words
-from serve_app.api.validation import Count, RequestBody
+from serve_app.api.lenient import Count, Flag, ModelName
+from serve_app.api.validation import RequestBody
 from serve_app.domain.answer import Embeddings
 from serve_app.domain.float32 import shortest_each
 from serve_app.domain.request import EmbedRequest
@@ -19,28 +20,31 @@ from serve_app.settings import HttpSettings
 
 
 class EmbedBody(RequestBody):
-    """Texts to turn into vectors by the server's default model."""
+    """Texts to turn into vectors. `model` is not TEI's; it is there to choose another than the default one."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"inputs": examples.TEXTS[0]}})
 
     item_forms: ClassVar[Mapping[str, str]] = {"inputs": ITEM_FORM}
 
+    model: ModelName = None
     inputs: Inputs
     truncate: Truncate = None
-    truncation_direction: Direction = "right"
-    normalize: Annotated[Literal[True], Field(description="Vectors here always have length 1.")] = True
+    truncation_direction: Direction = None
+    normalize: Annotated[Flag | None, Field(description="Whether vectors have length 1 (default).")] = None
     dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
-    prompt_name: Annotated[None, Field(description="No model here has prompts.")] = None
+    prompt_name: Prompt = None
 
 
 def parse(body: EmbedBody, http: HttpSettings) -> EmbedRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
     return EmbedRequest(
-        model=None,
+        model=body.model,
         inputs=checked_inputs(body.inputs, INPUTS, http.max_documents),
         dimensions=body.dimensions,
         truncate=body.truncate is not False,
         truncated_side=side_of(body.truncation_direction),
+        normalize=body.normalize is not False,
+        prompt_name=body.prompt_name,
         names=INPUTS,
     )
 
@@ -62,6 +66,6 @@ EMBED = Post(
     words=Words(
         summary="Turn texts into vectors by the default model, as Text Embeddings Inference does",
         example=[examples.VECTOR],
-        statuses=(400, 408, 413, 415, 422, 424, 429, 503),
+        statuses=(400, 404, 408, 413, 415, 422, 424, 429, 503),
     ),
 )

@@ -4,19 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from serve_app.api.lenient import Flag, PromptName
 from serve_app.domain.answer import ModelAnswer
 from serve_app.domain.request import FieldNames, Side
 
 INPUTS = FieldNames(documents="inputs")
 Direction = Annotated[
-    Literal["left", "right", "Left", "Right"], Field(description="The side on which long texts are cut.")
+    Literal["left", "right", "Left", "Right"] | None, Field(description="The side on which long texts are cut.")
 ]
-Truncate = Annotated[bool | None, Field(description="Cut long texts (default); false: refuse them.")]
+Prompt = Annotated[PromptName, Field(description="The model's prompt that is put before a query, or a text to embed.")]
+Truncate = Annotated[Flag | None, Field(description="Cut long texts (default); false: refuse them.")]
 
 
 def side_of(direction: Direction) -> Side:
-    """The side that a direction names."""
-    return "left" if direction.lower() == "left" else "right"
+    """The side that a direction names; the right one where there is none."""
+    return "left" if direction in {"left", "Left"} else "right"
 
 
 def cost_headers(answer: ModelAnswer, total_s: float) -> dict[str, str]:

@@ -1,37 +1,50 @@
 """Text Embeddings Inference's `POST /rerank`."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
+from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
+from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import shown_scores
+from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.tei.errors import ERRORS
-from serve_app.api.dialects.tei.fields import Direction, Truncate, cost_headers, side_of
-from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
-from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, Count, RequestBody, require_count, require_query
+from serve_app.api.dialects.tei.fields import Direction, Prompt, cost_headers, side_of
+from serve_app.api.dialects.truncation import TruncationBody
+from serve_app.api.endpoint import Asked, Post, Reply, Words
+from serve_app.api.lenient import Flag, ModelName
+from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query, require_same
 from serve_app.domain.answer import Ranking
+from serve_app.domain.errors import ServiceError
 from serve_app.domain.request import Document, FieldNames, Reading, RerankRequest
 from serve_app.settings import HttpSettings
 
 NAMES = FieldNames(documents="texts")
 
 
-class RerankBody(RequestBody):
-    """A query and texts to rank by the server's default model."""
+class RerankBody(SelectionBody, TruncationBody):
+    """A query and texts to rank. What is not TEI's is there for clients that send what other services read, too."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"query": examples.QUERY, "texts": examples.TEXTS, "raw_scores": False}}
     )
 
+    item_forms: ClassVar[Mapping[str, str]] = ITEM_FORMS
+
+    model: ModelName = None
     query: Annotated[str, Field(json_schema_extra=NOT_BLANK)]
     texts: Annotated[list[str], Field(json_schema_extra=NOT_EMPTY)]
-    top_n: Annotated[Count | None, Field(description="Not TEI's; LiteLLM sends it. All when left out.")] = None
-    raw_scores: bool = False
-    return_text: bool = False
-    truncate: Truncate = None
-    truncation_direction: Direction = "right"
+    documents: Annotated[
+        list[str | dict[str, Any]] | None, Field(description="The same once more, as vLLM names them.")
+    ] = None
+    raw_scores: Flag | None = None
+    return_text: Flag | None = None
+    truncation_direction: Direction = None
+    prompt_name: Prompt = None
 
 
 class Rank(BaseModel):
@@ -44,18 +57,39 @@ class Rank(BaseModel):
 
 def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    refuse_instructions(body)
     require_query(body.query, "query")
     require_count(body.texts, NAMES, http.max_documents)
+    if body.documents is not None:
+        _require_same_texts(body.texts, documents_of(body.documents))
     return RerankRequest(
-        model=None,
+        model=body.model,
         query=body.query,
         documents=[Document(text) for text in body.texts],
-        top_n=body.top_n,
-        return_documents=body.return_text,
-        raw_scores=body.raw_scores,
-        reading=Reading(truncate=body.truncate is not False, truncated_side=side_of(body.truncation_direction)),
+        top_n=body.most,
+        score_threshold=body.score_threshold,
+        return_documents=bool(body.return_text),
+        raw_scores=bool(body.raw_scores),
+        reading=_reading(body),
         names=NAMES,
+        prompt_name=body.prompt_name,
     )
+
+
+def _reading(body: RerankBody) -> Reading:
+    reading, side = body.reading(), side_of(body.truncation_direction)
+    if body.truncation_direction and body.truncation_side:
+        require_same("truncation_direction", side, "truncation_side", body.truncation_side)
+    return replace(reading, truncated_side=side) if body.truncation_direction else reading
+
+
+def _require_same_texts(texts: list[str], documents: list[Document]) -> None:
+    """Raise ServiceError where two lists of what is to be ranked differ, naming where."""
+    if len(texts) != len(documents):
+        message = f"texts has {len(texts):,} entries and documents {len(documents):,}; give one list, or the same twice"
+        raise ServiceError("invalid_request", message, "documents")
+    for index, (text, document) in enumerate(zip(texts, documents, strict=True)):
+        require_same(f"texts[{index}]", text, f"documents[{index}]", document.text)
 
 
 def render(ranking: Ranking, asked: Asked[RerankBody, RerankRequest]) -> Reply:
@@ -75,7 +109,6 @@ RERANK = Post(
     paths=("/rerank",),
     scope="rerank",
     body=RerankBody,
-    marks=Marks("Text Embeddings Inference", ("texts",)),
     parse=parse,
     answer=list[Rank],
     render=render,

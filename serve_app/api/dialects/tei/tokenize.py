@@ -11,6 +11,7 @@ from serve_app.api.dialects import examples
 from serve_app.api.dialects.tei.errors import ERRORS
 from serve_app.api.dialects.tei.fields import INPUTS
 from serve_app.api.endpoint import Asked, Post, Reply, Words
+from serve_app.api.lenient import Flag, ModelName
 from serve_app.api.validation import NOT_EMPTY, RequestBody, require_count
 from serve_app.domain.answer import Token, TokenLists
 from serve_app.domain.request import TokenizeRequest
@@ -18,14 +19,15 @@ from serve_app.settings import HttpSettings
 
 
 class TokenizeBody(RequestBody):
-    """Texts to split into the tokens of the server's default model."""
+    """Texts to split into tokens. `model` is not TEI's; it is there to choose another than the default one."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"inputs": examples.TEXTS[0]}})
 
     item_forms: ClassVar[Mapping[str, str]] = {"inputs": "a string"}
 
+    model: ModelName = None
     inputs: str | Annotated[list[str], Field(json_schema_extra=NOT_EMPTY)]
-    add_special_tokens: bool = True
+    add_special_tokens: Flag | None = None
     prompt_name: Annotated[None, Field(description="No model here has prompts.")] = None
 
 
@@ -43,7 +45,7 @@ def parse(body: TokenizeBody, http: HttpSettings) -> TokenizeRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     require_count(texts, INPUTS, http.max_documents)
-    return TokenizeRequest(model=None, texts=texts, special=body.add_special_tokens)
+    return TokenizeRequest(model=body.model, texts=texts, special=body.add_special_tokens is not False)
 
 
 def render(tokens: TokenLists, asked: Asked[TokenizeBody, TokenizeRequest]) -> Reply:
@@ -84,6 +86,6 @@ TOKENIZE = Post(
                 {"id": 102, "text": "[SEP]", "special": True, "start": None, "stop": None},
             ]
         ],
-        statuses=(400, 408, 413, 415, 422, 424, 429, 503),
+        statuses=(400, 404, 408, 413, 415, 422, 424, 429, 503),
     ),
 )
