@@ -6,12 +6,14 @@ import shutil
 import subprocess
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from loadtest import ROOT
 from loadtest.server.running import Server
 from serve_app.settings import EMBEDDED_MODEL as MODEL
+from tests.clients.bodies import CLIENTS, Ask, ClientBody
 from tests.tiny_models import TinyModel
 
 QUERY = "capital of France"
@@ -247,6 +249,15 @@ class TestOpenAI:
 
         client = openai.AsyncOpenAI(api_key="any", base_url=f"{server.url}/v1")
         assert len((await client.embeddings.create(model=MODEL, input="a")).data) == 1
+
+
+@pytest.mark.parametrize("client_body", CLIENTS, ids=lambda each: each.name)
+def test_clients_without_a_package_get_what_they_read(client: httpx.Client, client_body: ClientBody) -> None:
+    response = client.post(client_body.path, json=client_body.body(Ask(MODEL, QUERY, TEXTS)))
+    assert response.status_code == 200, response.text
+    found = [index for index, _, _ in client_body.read(response.json())]
+    # Who names no model asks the default one, whose weights are random.
+    assert found == [1, 2, 0] if client_body.names_model else sorted(found) == [0, 1, 2]
 
 
 def test_hugging_faces_client_speaks_to_embed(server: Server) -> None:
