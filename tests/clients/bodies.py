@@ -110,7 +110,12 @@ CLIENTS = [
         lambda ask: jinas(ask, top_n=3, return_documents=False, max_chunks_per_doc=1024, overlap_tokens=80),
         with_tokens,
     ),
-    ClientBody("RAGFlow Tongyi-Qianwen, in Go", "/v1/reranks", lambda ask: jinas(ask, top_n=3), with_tokens),
+    ClientBody(
+        "RAGFlow Tongyi-Qianwen, in Go",
+        "/compatible-api/v1/reranks",
+        lambda ask: jinas(ask, top_n=3, return_documents=False),
+        with_tokens,
+    ),
     ClientBody(
         "RAGFlow HuggingFace",
         "/rerank",

@@ -147,7 +147,7 @@ def render(ranking: Ranking, asked: Asked[Any, RerankRequest]) -> Reply:
 
 RERANK = Post(
     name="rerank",
-    paths=("/v1/rerank", "/v1/reranking", "/reranking", "/v1/reranks", "/reranks"),
+    paths=("/v1/rerank", "/v1/reranking", "/reranking", "/v1/reranks", "/reranks", "/compatible-api/v1/reranks"),
     scope="rerank",
     body=RerankBody,
     parse=parse,
