@@ -47,7 +47,9 @@ class EmbeddingsBody(RequestBody):
     dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
     user: str | None = None
     truncate: Annotated[Flag | None, Field(description="Cut long texts; otherwise they are refused.")] = None
-    truncation_side: Annotated[Side | None, Field(description="The side on which long texts are cut.")] = None
+    truncation_side: Annotated[
+        Side | None, Field(description="Where long texts are cut; the model's own side when left out.")
+    ] = None
     input_type: Annotated[
         Literal["query", "document", "passage", "search_query", "search_document"] | None,
         Field(description="What the texts are: the model's prompt for queries or for documents is put before them."),
@@ -89,7 +91,7 @@ def parse(body: EmbeddingsBody, http: HttpSettings) -> EmbedRequest:
         inputs=checked_inputs(body.input, NAMES, http.max_documents),
         dimensions=body.dimensions,
         truncate=bool(body.truncate),
-        truncated_side=body.truncation_side or "right",
+        truncated_side=body.truncation_side,
         prompt_name=body.prompt_name,
         input_type=INPUT_TYPES[body.input_type] if body.input_type else None,
     )

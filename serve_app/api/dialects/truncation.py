@@ -26,7 +26,9 @@ class TruncationBody(RequestBody):
         Annotated[int, Field(ge=MODELS_OWN), BeforeValidator(whole_or_text)] | None,
         Field(description="Most tokens of query, document and special ones together; -1: all that fit."),
     ] = None
-    truncation_side: Annotated[Side | None, Field(description="The side on which long texts are cut.")] = None
+    truncation_side: Annotated[
+        Side | None, Field(description="Where long texts are cut; the model's own side when left out.")
+    ] = None
 
     def reading(self, max_chunks: int | None = None) -> Reading:
         """What they ask for. max_chunks: of a document; 0 for as many as it has, None for one.
@@ -37,7 +39,7 @@ class TruncationBody(RequestBody):
         return Reading(
             max_passages=1 if max_chunks is None else max_chunks or None,
             truncate=agreed(self, "truncate", "truncation") is not False,
-            truncated_side=self.truncation_side or "right",
+            truncated_side=self.truncation_side,
             max_query_tokens=self.max_tokens_per_query or None,
             max_document_tokens=self.max_tokens_per_doc or None,
             max_sequence_tokens=None if most == MODELS_OWN else most,

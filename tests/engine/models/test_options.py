@@ -23,7 +23,7 @@ DOCUMENTS[0] = " ".join(DOCUMENTS)  # longer than any model reads
         ("roberta", {"hidden_act": "silu", "pad_token_id": 3, "layer_norm_eps": 1e-5}),
         ("roberta", {"embedding_size": 32}),
         ("electra", {"embedding_size": HIDDEN}),
-        ("electra", {"summary_activation": "tanh", "type_vocab_size": 1}),
+        ("electra", {"summary_activation": "tanh"}),
         ("distilbert", {"activation": "relu", "sinusoidal_pos_embds": True}),
         ("mpnet", {"max_position_embeddings": 514}),  # far tokens share distances
         ("mpnet", {"relative_attention_num_buckets": 40, "pad_token_id": 0}),

@@ -10,14 +10,17 @@ from serve_app.domain.request import FieldNames, Side
 
 INPUTS = FieldNames(documents="inputs")
 Direction = Annotated[
-    Literal["left", "right", "Left", "Right"] | None, Field(description="The side on which long texts are cut.")
+    Literal["left", "right", "Left", "Right"] | None,
+    Field(description="Where long texts are cut; the model's own side when left out."),
 ]
 Prompt = Annotated[PromptName, Field(description="The model's prompt that is put before a query, or a text to embed.")]
 Truncate = Annotated[Flag | None, Field(description="Cut long texts (default); false: refuse them.")]
 
 
-def side_of(direction: Direction) -> Side:
-    """The side that a direction names; the right one where there is none."""
+def side_of(direction: Direction) -> Side | None:
+    """The side that a direction names; None where there is none."""
+    if direction is None:
+        return None
     return "left" if direction in {"left", "Left"} else "right"
 
 
