@@ -8,7 +8,7 @@ from serve_app.engine.files import ModelError, tensor_names
 from serve_app.engine.models.bert.config import read_bert, read_distilbert, read_electra, read_roberta
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.deberta.config import read_deberta
-from serve_app.engine.models.fields import Fields
+from serve_app.engine.models.fields import Fields, shown
 from serve_app.engine.models.gte.config import read_gte, read_new
 from serve_app.engine.models.harmless import HARMLESS
 from serve_app.engine.models.modernbert.config import read_modernbert
@@ -56,7 +56,7 @@ def read_config(directory: Path, head: HeadKind | None = None) -> EncoderConfig:
         head = _named_head(fields, str(names[0]))
     model_type = fields.raw("model_type")
     if not isinstance(model_type, str) or model_type not in FAMILIES:
-        raise fields.refusal("model_type", f"{model_type!r:.100} is not supported; supported are {', '.join(FAMILIES)}")
+        raise fields.refusal("model_type", f"{shown(model_type)} is not supported; supported are {', '.join(FAMILIES)}")
     head = head or ("classification" if _holds_classifier(directory) else "embedding")
     require_supported(fields, head)
     config = FAMILIES[model_type][1](fields, head)
@@ -72,7 +72,7 @@ def _named_head(fields: Fields, architecture: str) -> HeadKind:
         raise fields.refusal("architectures", f"{architecture:.100} is not supported; supported are {supported}")
     model_type, head = ARCHITECTURES[architecture]
     if fields.raw("model_type") != model_type:
-        found = f"{fields.raw('model_type')!r:.100}"
+        found = shown(fields.raw("model_type"))
         raise fields.refusal("model_type", f"{found} is not that of {architecture}: {model_type}")
     return head
 

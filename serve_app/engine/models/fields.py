@@ -87,11 +87,6 @@ class Fields:
         if value := self.raw(name):
             raise self.refusal(name, f"{shown(value)} is not supported")
 
-    def known(self, *names: str) -> None:
-        """Raise ModelError when there is a field of another name: what is not known might change scores."""
-        if unknown := sorted(self._raw.keys() - set(names)):
-            raise self.refusal(unknown[0], "this field is not known, and might change scores")
-
     def part(self, name: str) -> Self:
         """The fields of an object in this one; none when it is missing or null."""
         value = self.raw(name)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from serve_app.engine.files import ModelError
-from serve_app.engine.models.fields import Fields
+from serve_app.engine.models.fields import Fields, shown
 from serve_app.engine.modules.config import (
     MODES,
     SCORES,
@@ -43,17 +43,16 @@ ACTIVATIONS = {
 
 
 def read_chain(entries: Sequence[Entry], hidden: int, *, gives: Value, truncate: int | None = None) -> Chain:
-    """The modules that follow a Transformer.
+    """The modules that follow a Transformer, which is the first entry.
 
     hidden: width of the Transformer's states. gives: the value that is wanted of the last module. truncate: how many
     numbers of it, None for all.
     Raises ModelError, naming file and field, where a module is not supported or does not fit what it reads.
     """
     widths: Widths = {"token_embeddings": hidden}
-    modules = [module for entry in entries for module in _READERS[entry.kind](entry, widths)]
+    modules = [module for entry in entries[1:] for module in _READERS[entry.kind](entry, widths)]
     if gives not in widths:
-        named = entries[-1].named if entries else "modules.json"
-        raise ModelError(f"{named}: it is the last, and no module gives {gives!r}")
+        raise ModelError(f"{entries[-1].named}: it is the last, and no module gives {gives!r}")
     if gives == SCORES and widths[gives] != 1:
         raise ModelError(f"{entries[-1].named}: it gives {widths[gives]} scores; a reranker has one, the relevance")
     return Chain(tuple(modules), gives, min(widths[gives], truncate or widths[gives]))
@@ -61,12 +60,13 @@ def read_chain(entries: Sequence[Entry], hidden: int, *, gives: Value, truncate:
 
 def _pooling(entry: Entry, widths: Widths) -> list[Module]:
     fields = Fields.read(entry.folder / "config.json")
-    fields.known("embedding_dimension", "word_embedding_dimension", "pooling_mode", "include_prompt", *LEGACY_MODES)
-    modes = _modes(fields)
+    fields.ignore({"word_embedding_dimension", *LEGACY_MODES})  # where their newer names are there, too
+    modes, include_prompt = _modes(fields), _flag(fields, "include_prompt", default=True)
     old_name = "word_embedding_dimension" in fields and "embedding_dimension" not in fields
     _require_width(fields, "word_embedding_dimension" if old_name else "embedding_dimension", widths[TOKENS])
+    fields.refuse_unknown()
     widths[VECTOR] = len(modes) * widths[TOKENS]
-    return [Pooling(modes, _flag(fields, "include_prompt", default=True))]
+    return [Pooling(modes, include_prompt)]
 
 
 def _modes(fields: Fields) -> tuple[PoolingMode, ...]:
@@ -74,36 +74,27 @@ def _modes(fields: Fields) -> tuple[PoolingMode, ...]:
         return tuple(mode for name, mode in LEGACY_MODES.items() if fields.flag(name)) or ("mean",)
     names = given if isinstance(given, list) else [given]
     if not names or any(name not in MODES for name in names):
-        raise fields.refusal("pooling_mode", f"{given!r:.100} is not supported; supported: {', '.join(MODES)}")
+        raise fields.refusal("pooling_mode", f"{shown(given)} is not supported; supported: {', '.join(MODES)}")
     return tuple(names)
 
 
 def _dense(entry: Entry, widths: Widths) -> list[Module]:
     fields = Fields.read(entry.folder / "config.json")
-    fields.known(
-        "in_features",
-        "out_features",
-        "bias",
-        "activation_function",
-        "module_input_name",
-        "module_output_name",
-        "use_residual",
-    )
     reads, writes = _values(fields, widths, TOKENS, VECTOR)
     inputs, outputs = _require_width(fields, "in_features", widths[reads]), fields.whole("out_features")
+    dense = Dense(
+        folder=entry.folder,
+        inputs=inputs,
+        outputs=outputs,
+        bias=_flag(fields, "bias", default=True),
+        activation=_activation(fields),
+        residual=_flag(fields, "use_residual", default=False),
+        reads=reads,
+        writes=writes,
+    )
+    fields.refuse_unknown()
     widths[writes] = outputs
-    return [
-        Dense(
-            folder=entry.folder,
-            inputs=inputs,
-            outputs=outputs,
-            bias=_flag(fields, "bias", default=True),
-            activation=_activation(fields),
-            residual=_flag(fields, "use_residual", default=False),
-            reads=reads,
-            writes=writes,
-        )
-    ]
+    return [dense]
 
 
 def _activation(fields: Fields) -> str:
@@ -113,7 +104,7 @@ def _activation(fields: Fields) -> str:
         home = ""
     if not home or name not in ACTIVATIONS:
         supported = ", ".join(f"torch.nn.{known}" for known in ACTIVATIONS)
-        raise fields.refusal("activation_function", f"{path!r:.100} is not supported; supported are {supported}")
+        raise fields.refusal("activation_function", f"{shown(path)} is not supported; supported are {supported}")
     return name
 
 
@@ -121,7 +112,8 @@ def _normalize(entry: Entry, widths: Widths) -> list[Module]:
     # Older saves have no file; git leaves out the empty folder, too.
     path = entry.folder / "config.json"
     fields = Fields.read(path) if path.exists() else Fields(path, {})
-    fields.known("module_input_name", "module_output_name")
+    fields.ignore({"module_input_name", "module_output_name"})
+    fields.refuse_unknown()
     if fields.raw("module_input_name", VECTOR) == VECTOR and VECTOR not in widths:
         return []  # sentence-transformers leaves out what is not there yet
     reads, writes = _values(fields, widths, TOKENS, VECTOR)
@@ -130,7 +122,8 @@ def _normalize(entry: Entry, widths: Widths) -> list[Module]:
 
 def _layer_norm(entry: Entry, widths: Widths) -> list[Module]:
     fields = Fields.read(entry.folder / "config.json")
-    fields.known("dimension")
+    fields.ignore({"dimension"})
+    fields.refuse_unknown()
     _require_vector(entry, widths)
     return [LayerNorm(entry.folder, _require_width(fields, "dimension", widths[VECTOR]))]
 
@@ -139,7 +132,9 @@ def _dropout(entry: Entry, widths: Widths) -> list[Module]:
     """Nothing: dropout is for training."""
     path = entry.folder / "config.json"
     if path.exists():
-        Fields.read(path).known("dropout")
+        fields = Fields.read(path)
+        fields.ignore({"dropout"})
+        fields.refuse_unknown()
     _require_vector(entry, widths)
     return []
 
@@ -149,17 +144,17 @@ def _values(fields: Fields, widths: Widths, *readable: Value) -> tuple[Value, Va
     reads = fields.raw("module_input_name", VECTOR)
     if reads not in readable or reads not in widths:
         there = ", ".join(value for value in readable if value in widths)
-        raise fields.refusal("module_input_name", f"{reads!r:.100} is not there; there is {there}")
+        raise fields.refusal("module_input_name", f"{shown(reads)} is not there; there is {there}")
     writes = fields.raw("module_output_name") or reads
     if writes not in {reads, SCORES} or (writes == SCORES and reads != VECTOR):
-        raise fields.refusal("module_output_name", f"{writes!r:.100} is not supported; supported: {reads}")
+        raise fields.refusal("module_output_name", f"{shown(writes)} is not supported; supported: {reads}")
     return reads, writes
 
 
 def _flag(fields: Fields, name: str, *, default: bool) -> bool:
     """True or false; null, which sentence-transformers takes for false, is refused as a slip."""
     if not isinstance(value := fields.raw(name, default), bool):
-        raise fields.refusal(name, f"{value!r:.100} is neither true nor false")
+        raise fields.refusal(name, f"{shown(value)} is neither true nor false")
     return value
 
 

@@ -6,6 +6,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from serve_app.engine.files import ModelError
+from serve_app.engine.models.fields import shown
 
 MODULES = "modules.json"
 FIELDS = {"idx", "name", "path", "type", "kwargs"}
@@ -70,18 +71,18 @@ def _entry(path: Path, place: int, raw: Any) -> Entry:
     if not isinstance(raw, dict):
         raise ModelError(f"{named}: an object is needed, found {type(raw).__name__}")
     if unknown := sorted(raw.keys() - FIELDS):
-        raise ModelError(f"{named}: {unknown[0]}: this field is not known")
+        raise ModelError(f"{named}: {unknown[0]}: {shown(raw[unknown[0]])} is not known, and it may change scores")
     for field in ("name", "path", "type"):
         if not isinstance(raw.get(field), str):
-            raise ModelError(f"{named}: {field}: a text is needed, found {raw.get(field)!r:.100}")
+            raise ModelError(f"{named}: {field}: a text is needed, found {shown(raw.get(field))}")
     if raw["type"] not in TYPES:
         supported = ", ".join(_HOMES)
-        raise ModelError(f"{named}: type: {raw['type']!r:.100} is not supported; supported are {supported}")
+        raise ModelError(f"{named}: type: {shown(raw['type'])} is not supported; supported are {supported}")
     if raw.get("kwargs"):
-        raise ModelError(f"{named}: kwargs: {raw['kwargs']!r:.100} is not supported; only an empty list is")
+        raise ModelError(f"{named}: kwargs: {shown(raw['kwargs'])} is not supported; only an empty list is")
     folder = PureWindowsPath(raw["path"])
     if folder.anchor or ".." in folder.parts or "\0" in raw["path"]:
-        raise ModelError(f"{named}: path: {raw['path']!r:.100} leads out of the model's directory")
+        raise ModelError(f"{named}: path: {shown(raw['path'])} leads out of the model's directory")
     return Entry(TYPES[raw["type"]], path.parent / raw["path"], named)
 
 

@@ -99,9 +99,9 @@ def read_model(directory: Path) -> ModelConfig:
 
 
 def _with_modules(directory: Path) -> ModelConfig:
-    transformer, *others = read_listing(directory)
+    entries = read_listing(directory)
     settings = read_settings(directory)
-    folder = transformer.folder
+    folder = entries[0].folder
     used = read_transformer(folder)
     _require_plain_text(folder)
     encoder = read_config(folder, used.head)
@@ -111,15 +111,15 @@ def _with_modules(directory: Path) -> ModelConfig:
     pairs = settings.kind == "CrossEncoder"
     if used.head == "embedding":
         gives: Value = "scores" if pairs else "sentence_embedding"
-        chain = read_chain(others, encoder.hidden, gives=gives, truncate=settings.truncate)
+        chain = read_chain(entries, encoder.hidden, gives=gives, truncate=settings.truncate)
         if pairs and settings.prompts.default and not chain.include_prompt:
             reason = "a cross-encoder's prompt cannot be left out of its pooling (include_prompt: false)"
             raise ModelError(f"{directory / SETTINGS}: default_prompt_name: {reason}")
         return _config(folder, encoder, chain, used, settings)
     if not pairs:
-        raise ModelError(f"{transformer.named}: a {settings.kind} needs states, and this Transformer gives logits")
-    if others:
-        raise ModelError(f"{others[0].named}: {others[0].kind} behind a head of logits is not supported")
+        raise ModelError(f"{entries[0].named}: a {settings.kind} needs states, and this Transformer gives logits")
+    if entries[1:]:
+        raise ModelError(f"{entries[1].named}: {entries[1].kind} behind a head of logits is not supported")
     return _config(folder, encoder, None, used, settings)
 
 

@@ -6,11 +6,13 @@ from typing import Literal, get_args
 
 from serve_app.domain.input_format import Similarity
 from serve_app.domain.prompts import Prompts
-from serve_app.engine.models.fields import Fields
+from serve_app.engine.models.fields import Fields, shown
 
 SETTINGS = "config_sentence_transformers.json"
 
 Kind = Literal["SentenceTransformer", "CrossEncoder"]
+# Which libraries saved the model; what computes in float32, as heads do here in any case.
+HARMLESS = {"__version__", "keep_in_fp32_modules"}
 BI_ENCODERS_OWN = ("query", "document")  # prompts that a bi-encoder has in any case, empty where nothing else is said
 ACTIVATIONS = ("Identity", "Sigmoid")  # of a score that is shown; what is asked for decides, see docs/api.md
 
@@ -45,26 +47,20 @@ def read_settings(directory: Path) -> ModelSettings:
     kind: Kind = "SentenceTransformer"
     if fields.choice("model_type", kind, *get_args(Kind)) == "CrossEncoder":
         kind = "CrossEncoder"
-    fields.known(
-        "model_type",
-        "prompts",
-        "default_prompt_name",
-        "similarity_fn_name",
-        "truncate_dim",
-        "activation_fn",
-        "requirements",
-        "__version__",  # harmless: of the libraries that saved the model
-        "keep_in_fp32_modules",  # harmless: heads compute in float32 in any case
-    )
+    fields.ignore(HARMLESS)
     fields.refuse("requirements")  # releases that the model needs: whether these are followed here, nobody can tell
-    return _settings(fields, kind)
+    settings = _settings(fields, kind)
+    fields.refuse_unknown()
+    return settings
 
 
 def _settings(fields: Fields, kind: Kind) -> ModelSettings:
     similarity: Similarity = "cosine"
     if kind == "CrossEncoder":
         _require_activation(fields)
+        fields.ignore({"similarity_fn_name", "truncate_dim"})  # of vectors
         return ModelSettings(kind, _prompts(fields, {}))
+    fields.ignore({"activation_fn"})  # of a cross-encoder's score
     if "similarity_fn_name" in fields:
         similarity = fields.choice("similarity_fn_name", "cosine", *get_args(Similarity))  # type: ignore[assignment]
     truncate = fields.whole("truncate_dim") if "truncate_dim" in fields else None
@@ -76,7 +72,7 @@ def _prompts(fields: Fields, own: dict[str, str]) -> Prompts:
     name = fields.raw("default_prompt_name")
     if name is not None and name not in named:
         known = ", ".join(map(repr, named)) or "none"
-        raise fields.refusal("default_prompt_name", f"{name!r:.100} is none of the prompts; there are {known}")
+        raise fields.refusal("default_prompt_name", f"{shown(name)} is none of the prompts; there are {known}")
     default = "" if name is None else named[name]
     if not own:
         return Prompts(named, default, query=default)
@@ -90,7 +86,7 @@ def _named(fields: Fields) -> dict[str, str]:
         raise fields.refusal("prompts", f"an object is needed, found {type(prompts).__name__}")
     for name, text in prompts.items():
         if not isinstance(text, str | None):
-            raise fields.refusal(f"prompts.{name}", f"a text is needed, found {text!r:.100}")
+            raise fields.refusal(f"prompts.{name}", f"a text is needed, found {shown(text)}")
     return {name: text or "" for name, text in prompts.items()}
 
 
@@ -99,4 +95,4 @@ def _require_activation(fields: Fields) -> None:
     home, _, name = str(path).rpartition(".")
     if path is not None and (name not in ACTIVATIONS or not home.startswith("torch.nn")):
         supported = ", ".join(f"torch.nn.{known}" for known in ACTIVATIONS)
-        raise fields.refusal("activation_fn", f"{path!r:.100} is not supported; supported are {supported}")
+        raise fields.refusal("activation_fn", f"{shown(path)} is not supported; supported are {supported}")

@@ -28,7 +28,6 @@ HARMLESS_MODEL_ARGUMENTS = {
     "trust_remote_code",
     "use_safetensors",
 }
-ARGUMENTS = ("model_args", "model_kwargs", "tokenizer_args", "processor_kwargs", "config_args", "config_kwargs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +49,18 @@ def read_transformer(folder: Path) -> TransformerSettings:
     Raises ModelError, naming file and field, where one is not known or not supported.
     """
     fields = _fields(folder)
-    fields.known(
-        "max_seq_length",
-        "do_lower_case",
-        "tokenizer_name_or_path",
-        "transformer_task",
-        "modality_config",
-        "module_output_name",
-        "processing_kwargs",
-        "query_length",
-        "document_length",
-        "query_expansion",
-        "unpad_inputs",  # harmless: how a batch is laid out
-        *ARGUMENTS,
-    )
+    fields.ignore({"unpad_inputs"})  # how a batch is laid out
     for name in ("tokenizer_name_or_path", "processing_kwargs", "query_length", "document_length", "query_expansion"):
         fields.refuse(name)
     task = fields.choice("transformer_task", "feature-extraction", *TASKS)
     head, output, called = TASKS[task]
     _require_text(fields, output, called)
-    _arguments(fields, "model_args", "model_kwargs").known(*HARMLESS_MODEL_ARGUMENTS)
-    _arguments(fields, "config_args", "config_kwargs").known("trust_remote_code")
-    return TransformerSettings(head, _max_tokens(fields), fields.flag("do_lower_case"))
+    _arguments(fields, "model_args", "model_kwargs").ignore(HARMLESS_MODEL_ARGUMENTS)
+    _arguments(fields, "config_args", "config_kwargs").ignore({"trust_remote_code"})
+    max_tokens = _max_tokens(fields)
+    lower_case = "do_lower_case" in fields and fields.flag("do_lower_case")
+    fields.refuse_unknown()
+    return TransformerSettings(head, max_tokens, lower_case)
 
 
 def _fields(folder: Path) -> Fields:
@@ -83,12 +72,10 @@ def _fields(folder: Path) -> Fields:
 
 def _require_text(fields: Fields, output: str, called: str) -> None:
     """Refuse a Transformer that reads anything but plain text, or gives anything but what its task's default is."""
+    fields.ignore({"module_output_name"})
     if "modality_config" not in fields:
         return  # without it, sentence-transformers reads no module_output_name either
-    modalities = fields.part("modality_config")
-    modalities.known("text")
-    text = modalities.part("text")
-    text.known("method", "method_output_name")
+    text = fields.part("modality_config").part("text")
     text.only("method", "forward", default=None)
     text.only("method_output_name", output, default=None)
     fields.only("module_output_name", called, default=None)
@@ -103,7 +90,8 @@ def _arguments(fields: Fields, old_name: str, name: str) -> Fields:
 
 def _max_tokens(fields: Fields) -> int | None:
     arguments = _arguments(fields, "tokenizer_args", "processor_kwargs")
-    arguments.known("model_max_length", "trust_remote_code")
+    arguments.ignore({"trust_remote_code"})
+    fields.ignore({"max_seq_length"})
     if "model_max_length" in arguments:
         return arguments.whole("model_max_length")
     return fields.whole("max_seq_length") if "max_seq_length" in fields else None
