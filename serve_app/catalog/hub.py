@@ -14,15 +14,21 @@ from huggingface_hub.errors import (
 from serve_app.catalog.card import Source
 from serve_app.catalog.catalog import CatalogError
 
-# Never pickles, never code.
+# Never pickles, never code. A star stands for folders, too: modules, and a Transformer, may lie in one.
 FILES = [
-    "config.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "*config.json",  # of model, tokenizer and modules, and of what is refused, such as adapters
     "*.safetensors",
     "*.safetensors.index.json",
-    "tokenizer*.json",
-    "sentencepiece.bpe.model",
-    "sentence_bert_config.json",
-    "1_Pooling/config.json",
+    "*tokenizer.json",
+    "*vocab.txt",
+    "*vocab.json",
+    "*merges.txt",
+    "*.model",  # sentencepiece's
+    "*special_tokens_map.json",
+    "*added_tokens.json",
+    "*chat_template*",
 ]
 TIMEOUT_S = 15.0
 

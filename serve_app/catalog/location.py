@@ -1,7 +1,6 @@
 """A model's name to its card and its directory on this machine."""
 
 import importlib.util
-import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from serve_app.catalog.card import Card, Source
 from serve_app.catalog.catalog import Catalog, CatalogError
+from serve_app.catalog.description import describe
 from serve_app.catalog.problem import first_problem
 
 SNAPSHOT = re.compile(r"/models--([^/]+)/snapshots/[^/]+$")
@@ -78,22 +78,17 @@ def _hub() -> ModuleType:
 
 
 def _card_of(directory: Path, source: Source, name: str) -> Card:
-    """A card for a model that the catalogue does not know, from what its config.json says."""
-    path = directory / "config.json"
+    """A card for a model that the catalogue does not know, from what its directory says."""
+    said = describe(directory)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        (architecture, *_), positions = config["architectures"], int(config["max_position_embeddings"])
-        hidden, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
         return Card(
             id=name,
             summary="Not in the catalogue.",
-            architecture=f"{architecture}, {layers} layers, hidden {hidden}",
-            head="classification" if "ForSequenceClassification" in architecture else "embedding",
-            context_length=positions,
-            parameters=int(config["vocab_size"]) * hidden + layers * 12 * hidden * hidden,
+            architecture=f"{said.architecture}, {said.layers} layers, hidden {said.hidden}",
+            head=said.head,
+            context_length=said.positions,
+            parameters=said.vocabulary * said.hidden + said.layers * 12 * said.hidden**2,
             source=source,
         )
     except ValidationError as error:
-        raise CatalogError(f"{path}: {first_problem(error)}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CatalogError(f"{path}: not a model's configuration: {error!r}") from None
+        raise CatalogError(f"{said.path}: {first_problem(error)}") from None

@@ -1,4 +1,5 @@
 import json
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -7,9 +8,12 @@ from typing import Any
 
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.utils import filter_repo_objects
 
 from serve_app.catalog.catalog import Catalog, CatalogError, load_catalog
+from serve_app.catalog.hub import FILES
 from serve_app.catalog.location import locate, resolve
+from tests.engine.spoilt import configure
 from tests.tiny_models import TinyModel
 
 REVISION = "0" * 40
@@ -93,9 +97,9 @@ def test_a_name_that_no_path_can_have_is_refused_as_any_other(name: str, catalog
     "fields",
     [
         {"architectures": []},
-        {"architectures": None},
         {"architectures": [7]},
         {"hidden_size": "many"},
+        {"hidden_size": None},
         {"max_position_embeddings": 4},
         {"vocab_size": 0, "num_hidden_layers": 0},
     ],
@@ -105,7 +109,63 @@ def test_a_directory_without_a_models_configuration_is_named(
     fields: dict[str, Any], tmp_path: Path, catalog: Catalog
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(CONFIG | fields))
-    assert "config.json" in refusal(str(tmp_path), catalog)
+    message = refusal(str(tmp_path), catalog)
+    assert "config.json: " in message
+    assert "Error" not in message
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("config.json", "{", "config.json: not readable as JSON"),
+        ("config.json", "[]", "config.json: a JSON object is needed, found list"),
+        ("modules.json", "{}", "modules.json: a JSON list is needed, found dict"),
+        ("modules.json", "[]", "modules.json: its first module has no path"),
+        ("modules.json", '[{"path": "0_T"}]', "0_T/config.json: no such file; a model directory has one"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, catalog: Catalog, file: str, content: str, said: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / file).write_text(content)
+    assert said in refusal(str(tmp_path), catalog)
+
+
+@pytest.mark.parametrize("head", ["classification", "embedding"])
+def test_where_no_architecture_is_named_the_weights_tell_the_head(
+    tiny_models: dict[tuple[str, str], TinyModel], tmp_path: Path, catalog: Catalog, head: str
+) -> None:
+    directory = Path(shutil.copytree(tiny_models["bert", head].directory, tmp_path / "model"))
+    configure(directory, architectures=None)
+    card = resolve(str(directory), catalog)
+    assert (card.head, card.architecture) == (head, "bert, 3 layers, hidden 64")
+
+
+@pytest.mark.parametrize(("kind", "head"), [(None, "embedding"), ("CrossEncoder", "classification")])
+def test_a_model_with_modules_is_what_its_settings_say_wherever_its_transformer_lies(
+    tmp_path: Path, catalog: Catalog, kind: str | None, head: str
+) -> None:
+    (tmp_path / "0_Transformer").mkdir()
+    (tmp_path / "0_Transformer" / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "modules.json").write_text(json.dumps([{"path": "0_Transformer"}]))
+    if kind is not None:
+        (tmp_path / "config_sentence_transformers.json").write_text(json.dumps({"model_type": kind}))
+    assert resolve(str(tmp_path), catalog).head == head
+
+
+def test_the_hub_is_asked_for_all_that_is_read_and_for_neither_pickles_nor_code() -> None:
+    wanted = [
+        "config.json", "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json",
+        "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors", "model.safetensors",
+        "model.safetensors.index.json", "model-00001-of-00002.safetensors", "tokenizer.json", "tokenizer_config.json",
+        "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "special_tokens_map.json",
+        "added_tokens.json", "adapter_config.json", "preprocessor_config.json", "chat_template.jinja",
+        "0_Transformer/config.json", "0_Transformer/model.safetensors", "0_Transformer/tokenizer.json",
+        "0_Transformer/vocab.txt", "0_Transformer/sentence_bert_config.json",
+    ]  # fmt: skip
+    unwanted = ["pytorch_model.bin", "2_Dense/pytorch_model.bin", "modeling.py", "README.md", "onnx/model.onnx", "a.h5"]
+    assert list(filter_repo_objects(wanted + unwanted, allow_patterns=FILES)) == wanted
 
 
 @pytest.mark.usefixtures("closed_endpoint")
