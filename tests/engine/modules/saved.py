@@ -63,6 +63,10 @@ def save(
     sentence_bert_config.json (or what `name` says), None for none.
     """
     shutil.copytree(tiny.directory, directory / transformer, dirs_exist_ok=True)
+    if tiny.family in {"modernbert", "deberta-v2"}:
+        # sentence-transformers pads, and asks whether a prompt ends with a special token.
+        said = {"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+        write(directory / transformer / "tokenizer_config.json", said | {"pad_token": "[PAD]"})
     listing = [{"idx": 0, "name": "0", "path": transformer, "type": f"{MODULES}.Transformer"}]
     random = torch.Generator().manual_seed(3)
     for number, part in enumerate(parts, 1):
