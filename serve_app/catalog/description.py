@@ -32,17 +32,18 @@ def describe(directory: Path) -> Description:
     modules = directory / "modules.json"
     path = (_first_module(modules) if modules.exists() else directory) / "config.json"
     config = _read(path, dict)
-    names = config.get("architectures") or [config.get("model_type")]
-    architecture = names[0] if isinstance(names, list) else names
+    names = config.get("architectures") or []
+    architecture = names[0] if isinstance(names, list) and names else names or config.get("model_type")
     if not isinstance(architecture, str):
         raise CatalogError(f"{path}: architectures: {architecture!r:.100} is not the name of an architecture")
     return Description(
         path=path,
         architecture=architecture,
-        head=_head(directory, architecture),
+        head=_head(directory, architecture, named=bool(names)),
         positions=_whole(path, config, "max_position_embeddings"),
-        hidden=_whole(path, config, "hidden_size"),
-        layers=_whole(path, config, "num_hidden_layers"),
+        # The second names are DistilBERT's.
+        hidden=_whole(path, config, "hidden_size", "dim"),
+        layers=_whole(path, config, "num_hidden_layers", "n_layers"),
         vocabulary=_whole(path, config, "vocab_size"),
     )
 
@@ -56,14 +57,14 @@ def _first_module(path: Path) -> Path:
     return path.parent / folder
 
 
-def _head(directory: Path, architecture: str) -> HeadKind:
+def _head(directory: Path, architecture: str, *, named: bool) -> HeadKind:
+    """What is made of the encoder. named: whether the architecture is, or only the model's type."""
     if (directory / "modules.json").exists():
         path = directory / "config_sentence_transformers.json"
         pairs = path.exists() and _read(path, dict).get("model_type") == "CrossEncoder"
         return "classification" if pairs else "embedding"
-    if "ForSequenceClassification" in architecture or (architecture.islower() and _holds_classifier(directory)):
-        return "classification"
-    return "embedding"
+    classifies = "ForSequenceClassification" in architecture if named else _holds_classifier(directory)
+    return "classification" if classifies else "embedding"
 
 
 def _holds_classifier(directory: Path) -> bool:
@@ -77,8 +78,9 @@ def _holds_classifier(directory: Path) -> bool:
     return any(name.startswith("classifier.") for name in tensors)
 
 
-def _whole(path: Path, config: dict[str, Any], name: str) -> int:
-    if not isinstance(value := config.get(name), int) or isinstance(value, bool):
+def _whole(path: Path, config: dict[str, Any], name: str, or_name: str = "") -> int:
+    value = config.get(name, config.get(or_name))
+    if not isinstance(value, int) or isinstance(value, bool):
         raise CatalogError(f"{path}: {name}: {value!r:.100} is not a whole number")
     return value
 

@@ -21,7 +21,8 @@ from tests.tiny_models import TinyModel
 class Engine:
     def __init__(self, tiny: TinyModel, options: EngineSettings | None = None) -> None:
         self.model = Model.load(tiny.directory, options)
-        self.tokenizer = Tokenizer.load(self.model.config.directory)
+        config = self.model.config
+        self.tokenizer = Tokenizer.load(config.directory, lowercase=config.lower_case)
         self.form: InputFormat = input_format(self.tokenizer, self.model.config)
 
     def scores(self, query: str, documents: list[str], shards: int = 1) -> np.ndarray:

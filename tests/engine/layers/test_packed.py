@@ -4,6 +4,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.layers.placement import Placement
+from serve_app.engine.layers.pooling import pooled
+from serve_app.engine.modules.config import MODES
 from tests.engine.loaded import Engine
 from tests.scheduling.device import sequences
 
@@ -44,6 +46,16 @@ def test_a_step_is_laid_out_as_kernels_read_it() -> None:
         [5, 6, 7, 8, 9], [2, 3, 4, 2, 3], [0, 1, 1, 0, 0], [0, 3, 5], [0, 1, 2], [0, 3], [2, 5],
     ]  # fmt: skip
     assert {tensor.dtype for tensor in tensors} == {torch.int32}
+
+
+def test_no_way_of_pooling_waits_for_the_device() -> None:
+    step, states = CPU.pack(sequences([5] * 4, [6] * 3), np.arange(7)), torch.randn(7, 4)
+    with Recorder() as recorder:
+        for include_prompt in (True, False):
+            pooled(states, step, MODES, include_prompt=include_prompt)
+    assert "segment_reduce" in recorder.names
+    assert not WAITING.intersection(recorder.names)
+    assert torch.bool not in recorder.index_types
 
 
 def test_nothing_in_a_step_waits_for_the_device(one_of_each_head: Engine) -> None:

@@ -15,7 +15,7 @@ from sentence_transformers.sentence_transformer.modules import LayerNorm, Poolin
 from serve_app.engine.assembly import load_text_side
 from serve_app.engine.modules.model_config import read_model
 from tests.engine.loaded import Engine
-from tests.engine.modules.saved import MEAN, NORMALIZE, Part, dense, layer_norm, pooling, save, write
+from tests.engine.modules.saved import MEAN, NORMALIZE, dense, layer_norm, pooling, save, write
 from tests.engine.spoilt import configure
 from tests.tiny_models import HIDDEN, TOKENS, TinyModel, TinyModels, training_text
 
@@ -58,79 +58,9 @@ def same_vectors(directory: Path) -> np.ndarray:
     return found
 
 
-def linear_names(activation: str) -> str:
-    return f"torch.nn.modules.{'linear' if activation == 'Identity' else 'activation'}.{activation}"
-
-
-CHAINS: dict[str, list[Part]] = {
-    "mean": [MEAN],
-    "cls": [pooling("cls")],
-    "max": [pooling("max")],
-    "last token": [pooling("lasttoken")],
-    "weighted": [pooling("weightedmean")],
-    "root": [pooling("mean_sqrt_len_tokens")],
-    "several, in their order": [pooling("max", "cls", "mean")],
-    "normalized": [MEAN, NORMALIZE],
-    "normalized, saved with its settings": [MEAN, Part("Normalize", {"module_input_name": "sentence_embedding"})],
-    "of tokens": [Part("Normalize", {"module_input_name": "token_embeddings"}), MEAN],
-    "normalized before there is a vector": [NORMALIZE, MEAN],
-    "legacy, none said": [Part("Pooling", {"word_embedding_dimension": HIDDEN})],
-    "legacy, none true": [Part("Pooling", {"word_embedding_dimension": HIDDEN, "pooling_mode_cls_token": False})],
-    "legacy, several": [
-        Part(
-            "Pooling",
-            {
-                "word_embedding_dimension": HIDDEN,
-                "pooling_mode_lasttoken": True,
-                "pooling_mode_mean_tokens": True,
-                "pooling_mode_max_tokens": True,
-                "pooling_mode_cls_token": True,
-            },
-        )
-    ],
-    "legacy beside a mode": [pooling("max", pooling_mode_cls_token=True)],
-    "dense": [MEAN, dense(HIDDEN, 24)],
-    "dense of a text": [MEAN, Part("Dense", {"in_features": HIDDEN, "out_features": 8}, dense(HIDDEN, 8).tensors)],
-    "dense without bias": [MEAN, dense(HIDDEN, 24, bias=False)],
-    "dense with its input": [MEAN, dense(HIDDEN, HIDDEN, use_residual=True)],
-    "dense with its input projected": [MEAN, dense(HIDDEN, 24, use_residual=True), NORMALIZE],
-    "dense of tokens": [dense(HIDDEN, HIDDEN, module_input_name="token_embeddings"), MEAN],
-    "dense of first tokens": [dense(HIDDEN, HIDDEN, module_input_name="token_embeddings"), pooling("cls")],
-    "several dense": [pooling("cls", "max"), dense(2 * HIDDEN, 32), dense(32, 16), NORMALIZE],
-    "layer norm": [MEAN, layer_norm(), NORMALIZE],
-    "dropout": [MEAN, Part("Dropout", {"dropout": 0.5})],
-    "pooled twice": [pooling("max"), dense(HIDDEN, HIDDEN), MEAN],
-    **{
-        activation: [MEAN, dense(HIDDEN, 24, linear_names(activation))]
-        for activation in (
-            "ELU", "GELU", "Identity", "LeakyReLU", "Mish", "ReLU", "SELU", "SiLU", "Sigmoid", "Softplus",
-        )
-    },
-    "activation by its short name": [MEAN, dense(HIDDEN, 24, "torch.nn.ReLU")],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("parts", CHAINS.values(), ids=CHAINS)
-def test_a_chain_of_modules_gives_its_vectors(tiny_models: TinyModels, tmp_path: Path, parts: list[Part]) -> None:
-    same_vectors(save(tmp_path, tiny_models["bert", "embedding"], parts))
-
-
-HOMES = {
-    "base": ("sentence_transformers.base.modules.dense", "sentence_transformers.base.modules.normalize"),
-    "moved": (
-        "sentence_transformers.sentence_transformer.modules",
-        "sentence_transformers.sentence_transformer.modules.normalize",
-    ),
-    "old": ("sentence_transformers.models.Dense", "sentence_transformers.models.Normalize"),
-}
-
-
-@pytest.mark.parametrize("homes", HOMES.values(), ids=HOMES)
-def test_modules_are_found_wherever_a_release_had_them(
-    tiny_models: TinyModels, tmp_path: Path, homes: tuple[str, str]
-) -> None:
-    linear = dense(HIDDEN, 8)
-    parts = [MEAN, Part(linear.kind, linear.config, linear.tensors, homes[0]), Part("Normalize", home=homes[1])]
+def test_all_modules_give_the_vectors_together(tiny_models: TinyModels, tmp_path: Path) -> None:
+    of_tokens, two = dense(HIDDEN, 32, module_input_name="token_embeddings"), {"word_embedding_dimension": 32}
+    parts = [of_tokens, pooling("max", "mean", **two), layer_norm(), dense(HIDDEN, 24), NORMALIZE]
     same_vectors(save(tmp_path, tiny_models["bert", "embedding"], parts))
 
 
@@ -177,6 +107,15 @@ def test_settings_of_a_model_are_honoured(tiny_models: TinyModels, tmp_path: Pat
 
 
 TEXT = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
+
+
+def test_text_is_put_into_lower_case_where_a_transformers_settings_say_so(
+    tiny_models: TinyModels, tmp_path: Path
+) -> None:
+    sentence = {"do_lower_case": True, "max_seq_length": TOKENS}
+    same_vectors(save(tmp_path, tiny_models["xlm-roberta", "embedding"], [MEAN], sentence=sentence))
+
+
 SENTENCE: dict[str, dict[str, Any]] = {
     "short": {"max_seq_length": 20},
     "unsaid": {"max_seq_length": None, "do_lower_case": False, "tokenizer_name_or_path": None},
