@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from serve_app.domain.input_format import InputFormat, TokenIds, Truncation
 from serve_app.domain.prompts import NO_PROMPT, NO_PROMPTS, Prompt, Prompts
 from serve_app.engine.cores import usable_cores
@@ -40,12 +42,13 @@ class TextSide:
         return Prompt(text, token_ids, 0 if self.include_prompt else self._unpooled(token_ids))
 
     def _unpooled(self, prompt: TokenIds) -> int:
-        """Tokens of a prompt as a sequence of its own, less the special one at its end.
+        """Tokens of a prompt as a sequence of its own, less the last one where that is special.
 
         Source: sentence-transformers' Transformer._get_prompt_length.
         """
-        kept = min(prompt.size, self.form.room)
-        return self.form.opening.size + kept + max(self.form.closing.size - 1, 0)
+        form = self.form
+        alone = np.concatenate([form.opening, prompt[: form.room], form.closing])
+        return alone.size - (int(alone[-1]) in self.tokenizer.special_ids)
 
 
 def check(directory: Path) -> None:

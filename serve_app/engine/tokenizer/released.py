@@ -27,7 +27,8 @@ class Released:
     """What transformers made of a directory.
 
     name: of the tokenizer's class. vocabulary_names: by use, the files that the class makes a tokenizer of.
-    model_input_names: what it gives to a model. model_max_length: tokens; None is no limit.
+    model_input_names: what it gives to a model. model_max_length: tokens; None is no limit. special_ids: of the tokens
+    that its files name as special.
     """
 
     directory: Path
@@ -37,6 +38,7 @@ class Released:
     model_input_names: list[str]
     model_max_length: int | None
     truncated_side: Literal["left", "right"]
+    special_ids: frozenset[int]
 
     def refusal(self, reason: str) -> ModelError:
         """The error that says what is wrong with the tokenizer."""
@@ -66,6 +68,7 @@ def load_released(directory: Path) -> Released:
         model_input_names=made.model_input_names,
         model_max_length=None if limit > NO_LIMIT else int(limit),
         truncated_side=made.truncation_side,
+        special_ids=frozenset(made.all_special_ids),
     )
 
 

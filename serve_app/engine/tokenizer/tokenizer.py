@@ -20,6 +20,7 @@ class Tokenizer:
 
     truncated_side: the end of a text that is dropped where it is too long and the request does not say.
     model_max_length: tokens of the longest sequence that the tokenizer's own files allow; None is no limit.
+    special_ids: of the tokens that its files name as special.
     """
 
     def __init__(self, released: Released) -> None:
@@ -29,6 +30,7 @@ class Tokenizer:
         self._rust.no_padding()
         self.truncated_side: Literal["left", "right"] = released.truncated_side
         self.model_max_length = released.model_max_length
+        self.special_ids = released.special_ids
 
     @classmethod
     def load(cls, directory: Path, *, lowercase: bool = False) -> Self:
