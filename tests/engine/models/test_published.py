@@ -8,7 +8,9 @@ import pytest
 
 from serve_app.engine.files import ModelError
 from serve_app.engine.models.families import read_config
+from serve_app.engine.models.gte.config import NEW_HARMLESS
 from serve_app.engine.models.harmless import HARMLESS
+from serve_app.engine.models.modernbert.config import HARMLESS as MODERNBERT_HARMLESS
 from tests.conftest import FAMILIES
 from tests.engine.spoilt import configure
 from tests.tiny_models import TinyModels
@@ -266,3 +268,9 @@ def test_a_harmless_field_changes_nothing_that_is_computed(
     odd = HARMLESS - {"architectures", "model_type", "pad_token_id"}
     configure(tmp_path, **dict.fromkeys(odd, "odd"))
     assert read_config(tmp_path) == plain
+
+
+def test_the_page_of_models_lists_every_harmless_field() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
+    families = MODERNBERT_HARMLESS | NEW_HARMLESS
+    assert {name for name in HARMLESS | families if f"`{name}`" not in page} == set()
