@@ -33,8 +33,9 @@ def test_a_model_type_that_is_not_supported_is_named_where_no_architecture_is(di
     assert "model_type: 't5' is not supported; supported are bert, " in refusal(directory)
 
 
-def test_code_that_comes_with_a_model_is_refused(directory: Path) -> None:
-    configure(directory, auto_map={"AutoModel": "modeling.Model"})
+@pytest.mark.parametrize("model_type", ["bert", ["new"], None])
+def test_code_that_comes_with_a_model_is_refused(directory: Path, model_type: Any) -> None:
+    configure(directory, auto_map={"AutoModel": "modeling.Model"}, model_type=model_type)
     assert '"auto_map"' in refusal(directory)
 
 
