@@ -5,7 +5,7 @@ from pathlib import Path
 
 from serve_app.engine.tokenizer.files import CHECKS, WITHOUT_EFFECT
 
-DOCS = Path(__file__).parents[3] / "docs" / "models-tokenizer.part.md"
+DOCS = Path(__file__).parents[3] / "docs" / "models.md"
 
 
 def test_the_docs_name_every_field_and_no_other() -> None:
