@@ -163,12 +163,13 @@ def _byte_level(directory: Path, text: str) -> int:
 
 
 def _byte_level_alone(directory: Path, text: str) -> int:
-    _read_from_the_file_alone(directory)
+    _read_from_the_file_alone(directory, padding="<pad>")
     return _byte_level(directory, text)
 
 
 def _byte_level_framed_as_bert(directory: Path, text: str) -> int:
     special = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
+    _read_from_the_file_alone(directory, padding="[PAD]")
     return _byte_pairs(directory, text, special, BertProcessing(("[SEP]", 2), ("[CLS]", 1)))
 
 
@@ -186,13 +187,14 @@ def _unigram(directory: Path, text: str) -> int:
     tokenizer.train([text], vocab_size=500, show_progress=False, special_tokens=special, unk_token="[UNK]")
     tokenizer.post_processor = BertProcessing(("[SEP]", 2), ("[CLS]", 1))
     tokenizer.save(str(directory / "tokenizer.json"))
-    _read_from_the_file_alone(directory)
+    _read_from_the_file_alone(directory, padding="[PAD]")
     return tokenizer.get_vocab_size()
 
 
-def _read_from_the_file_alone(directory: Path) -> None:
+def _read_from_the_file_alone(directory: Path, padding: str) -> None:
     # Otherwise transformers makes the family's own from the vocabulary.
-    (directory / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": padding}
+    (directory / "tokenizer_config.json").write_text(json.dumps(config))
 
 
 def _sentencepiece(directory: Path, text: str) -> int:

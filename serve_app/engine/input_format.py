@@ -33,9 +33,24 @@ def input_format(tokenizer: Tokenizer, config: ModelConfig) -> InputFormat:
         between_in_first=_between_in_first(frame, config.encoder.segment_rows),
         truncated_side=tokenizer.truncated_side,
     )
+    _require_padding(tokenizer, frame, config.encoder.uncounted_id)
     if form.max_tokens <= form.special_tokens:
         raise ModelError(f"at most {form.max_tokens} tokens leave no room beside {form.special_tokens} special ones")
     return form
+
+
+def _require_padding(tokenizer: Tokenizer, frame: Frame, uncounted: int | None) -> None:
+    """Refuse a model that does not count another token than padding: how long its texts may be depends on them.
+
+    uncounted: id of the token that has no position; None where all have one.
+    """
+    if uncounted is None:
+        return
+    told = f"config.json's pad_token_id is {uncounted}, {tokenizer.spelling(uncounted)!r}"
+    if tokenizer.padding_id not in {None, uncounted}:
+        raise ModelError(f"{told}; the tokenizer's is {tokenizer.padding_id}")
+    if any(uncounted in special for special in frame.specials):
+        raise ModelError(f"{told}, which the tokenizer puts into every text")
 
 
 def _between_in_first(frame: Frame, rows: int) -> int | None:

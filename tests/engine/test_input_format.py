@@ -118,3 +118,15 @@ def test_a_token_without_an_embedding_is_named(make: Directories) -> None:
     configure_tokenizer(directory, additional_special_tokens=["<new>"])
     with pytest.raises(ModelError, match=r"has 501 ids; config\.json's vocab_size is 500; '<new>' has id 500"):
         form_of(directory)
+
+
+@pytest.mark.parametrize(
+    ("token_id", "said"),
+    [(3, "is 3, '<unk>'; the tokenizer's is 1"), (0, "is 0, '<s>'; the tokenizer's is 1")],
+)
+def test_a_token_without_a_position_that_is_not_padding_is_refused(make: Directories, token_id: int, said: str) -> None:
+    directory = make("roberta")
+    configure(directory, pad_token_id=token_id)
+    with pytest.raises(ModelError) as raised:
+        form_of(directory)
+    assert str(raised.value) == f"config.json's pad_token_id {said}"

@@ -48,6 +48,11 @@ class EncoderConfig(ABC):
         return 0
 
     @property
+    def uncounted_id(self) -> int | None:
+        """Id of a token that has no position of its own (RoBERTa's padding); None where all tokens have one."""
+        return None
+
+    @property
     @abstractmethod
     def weight_prefixes(self) -> tuple[str, ...]:
         """What a checkpoint may put before the names of tensors, with its dot: transformers' `base_model_prefix`."""

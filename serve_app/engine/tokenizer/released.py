@@ -28,7 +28,7 @@ class Released:
 
     name: of the tokenizer's class. vocabulary_names: by use, the files that the class makes a tokenizer of.
     model_input_names: what it gives to a model. model_max_length: tokens; None is no limit. special_ids: of the tokens
-    that its files name as special.
+    that its files name as special. padding_id: of the padding token; None where it has none.
     """
 
     directory: Path
@@ -39,6 +39,7 @@ class Released:
     model_max_length: int | None
     truncated_side: Literal["left", "right"]
     special_ids: frozenset[int]
+    padding_id: int | None
 
     def refusal(self, reason: str) -> ModelError:
         """The error that says what is wrong with the tokenizer."""
@@ -69,6 +70,7 @@ def load_released(directory: Path) -> Released:
         model_max_length=None if limit > NO_LIMIT else int(limit),
         truncated_side=made.truncation_side,
         special_ids=frozenset(made.all_special_ids),
+        padding_id=made.pad_token_id,
     )
 
 

@@ -20,7 +20,7 @@ DOCUMENTS[0] = " ".join(DOCUMENTS)  # longer than any model reads
         ("bert", {"hidden_act": "gelu_new"}),
         ("bert", {"hidden_act": "relu"}),
         ("bert", {"type_vocab_size": 3}),
-        ("roberta", {"hidden_act": "silu", "pad_token_id": 3, "layer_norm_eps": 1e-5}),
+        ("roberta", {"hidden_act": "silu", "layer_norm_eps": 1e-5}),
         ("roberta", {"embedding_size": 32}),
         ("electra", {"embedding_size": HIDDEN}),
         ("electra", {"summary_activation": "tanh"}),

@@ -48,6 +48,11 @@ class BertConfig(EncoderConfig):
         return self.segments
 
     @property
+    def uncounted_id(self) -> int | None:
+        """See EncoderConfig."""
+        return self.uncounted
+
+    @property
     def most_tokens(self) -> int:
         """See EncoderConfig."""
         # RoBERTa's begin behind the padding id, so that a table of 514 serves 512 tokens.
