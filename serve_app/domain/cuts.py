@@ -7,6 +7,7 @@ from serve_app.domain.truncation import Tokens
 
 # Each passage begins with this part of the one before it, so that what a cut would part is whole in one of the two.
 OVERLAP = 1 / 8
+MOST = 2**31  # more passages, and more tokens, than any text has
 
 
 class Cuts:
@@ -34,7 +35,8 @@ class Cuts:
         """How many tokens of each text fit into this many passages."""
         if passages == 1:
             return self._room
-        reach: Tokens = self._room + np.where(self._later_room < 1, 0, (passages - 1) * self._stride)
+        later = min(passages - 1, MOST)  # a client may write any number
+        reach: Tokens = self._room + np.where(self._later_room < 1, 0, later * self._stride)
         return reach
 
     def place(self, texts: NDArray[np.intp], numbers: NDArray[np.intp]) -> tuple[Tokens, Tokens]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from serve_app.domain.cuts import Cuts
+from serve_app.domain.cuts import MOST, Cuts
 from serve_app.domain.input_format import InputFormat, TokenIds
 from serve_app.domain.prompts import NO_PROMPT, Prompt
 from serve_app.domain.request import Reading, Side
@@ -143,7 +143,7 @@ def _sizes(texts: Sequence[TokenIds]) -> Tokens:
 def _asked(texts: Sequence[TokenIds], most: int | None, prompt: Prompt) -> Tokens:
     """How many tokens of each text the client wants read, its prompt's included. most: of the text without it."""
     sizes = _sizes(texts)
-    return sizes if most is None else np.minimum(sizes, most + prompt.token_ids.size)
+    return sizes if most is None else np.minimum(sizes, min(most, MOST) + prompt.token_ids.size)
 
 
 def _distinct(

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
+
 from serve_app.domain.answer import Span
 from serve_app.domain.input_format import InputFormat, TokenIds
 from serve_app.domain.passages import Passages, cut_passages, cut_texts
@@ -97,16 +99,20 @@ class Reader:
     async def texts(self, texts: Sequence[str | TokenIds], at_once: int) -> AsyncIterator[Passages]:
         """The passages of texts that are read without a query, in parts of at most this many texts.
 
-        Raises PassageTooLongError.
+        A text that is given as token ids has the prompt's own before it. Raises PassageTooLongError.
         """
         for first in range(0, len(texts), at_once):
             part = texts[first : first + at_once]
             strings = [self.prompt.text + text for text in part if isinstance(text, str)]
             encoded = iter(await self._timed(self.tokenizer.encode, strings))
-            token_ids = [next(encoded) if isinstance(text, str) else text for text in part]
+            token_ids = [next(encoded) if isinstance(text, str) else self._prompted_ids(text) for text in part]
             passages = cut_texts(token_ids, self.form, self.reading, self.prompt, first)
             self.tokens += passages.total_tokens
             yield passages
+
+    def _prompted_ids(self, text: TokenIds) -> TokenIds:
+        prompt = self.prompt.token_ids
+        return np.concatenate([prompt, text]) if prompt.size else text
 
     async def spans(self, texts: list[str]) -> list[list[Span]]:
         """Where each token of each text lies in it; those of its prompt lie at its beginning and are empty."""

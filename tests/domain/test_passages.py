@@ -188,3 +188,13 @@ def test_a_passages_length_is_that_of_the_sequence_it_is_scored_in(
         for token_ids, query_tokens in zip(passages.token_ids, beside, strict=True)
     ]
     assert set(passages.documents.tolist()) == set(range(3, 3 + len(documents)))
+
+
+@pytest.mark.parametrize("most", [2**31, 2**56, 2**63, 10**400])
+def test_a_limit_beyond_all_numbers_is_none(most: int) -> None:
+    form = input_format(64, reads_pairs=True)
+    reading = Reading(max_passages=most, max_query_tokens=most, max_document_tokens=most)
+    found = cut_passages([ids(3)], [ids(500)], form, reading)
+    expected = cut_passages([ids(3)], [ids(500)], form, Reading(max_passages=None))
+    assert found.starts.tolist() == expected.starts.tolist()
+    assert found.lengths.tolist() == expected.lengths.tolist()

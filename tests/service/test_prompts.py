@@ -63,6 +63,14 @@ def test_vectors_are_those_of_the_prompt_that_is_asked_for(
     np.testing.assert_allclose(unit, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5)
 
 
+def test_a_text_that_is_given_as_token_ids_has_the_prompts_before_it(prompted: TinyModel) -> None:
+    [token_ids] = Tokenizer.load(prompted.directory).encode(["whales are large"])
+    service = Service(prompted)
+    text = service.ask(EmbedRequest("tiny", ["whales are large"], prompt_name="query")).vectors
+    ids = service.ask(EmbedRequest("tiny", [token_ids.tolist()], prompt_name="query")).vectors
+    np.testing.assert_allclose(ids, text, atol=1e-5)
+
+
 def test_a_prompt_that_the_model_has_not_is_refused_with_those_that_it_has(prompted: TinyModel) -> None:
     for request in (
         EmbedRequest("tiny", ["a"], prompt_name="clustering"),
