@@ -1,6 +1,8 @@
 """Models from the Hugging Face hub, at a fixed revision."""
 
+import logging
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
@@ -32,6 +34,8 @@ FILES = [
 ]
 TIMEOUT_S = 15.0
 
+log = logging.getLogger("rayrank.hub")
+
 
 def newest_revision(hub: str) -> str:
     """The commit that a model's main branch is at. Raises CatalogError when the hub does not tell."""
@@ -48,16 +52,35 @@ def download(source: Source) -> Path:
     """The directory of a model in the hub's cache, downloaded when it is not there. Raises CatalogError."""
     if source.hub is None or source.revision is None:
         raise CatalogError(f"model {source.hub!r}: a hub model needs a revision")
+    found: Path | None = None
     try:
         with suppress(LocalEntryNotFoundError):
-            return Path(
+            found = Path(
                 snapshot_download(source.hub, revision=source.revision, allow_patterns=FILES, local_files_only=True)
             )
+        if found is not None and _mark(found).exists():
+            return found
         # Asked first, because the download tries again for half a minute where there is no network.
         HfApi().model_info(source.hub, revision=source.revision, timeout=TIMEOUT_S)
-        return Path(snapshot_download(source.hub, revision=source.revision, allow_patterns=FILES))
+        found = Path(snapshot_download(source.hub, revision=source.revision, allow_patterns=FILES))
     except Exception as error:
-        raise CatalogError(f"model {source.hub!r}: {_reason(error)}") from None
+        if found is None:
+            raise CatalogError(f"model {source.hub!r}: {_reason(error)}") from None
+        log.warning("not known whether the hub's cache has all of a model's files", extra={"directory": str(found)})
+        return found
+    with suppress(OSError):  # a cache that cannot be written is asked for again next time
+        _mark(found).touch()
+    return found
+
+
+def _mark(snapshot: Path) -> Path:
+    """A file beside a snapshot that says that all of FILES were fetched into it.
+
+    Others fill the same cache, and an interrupted download leaves a part: a model without its modules.json would be
+    another one.
+    """
+    patterns = sha256("\n".join(FILES).encode()).hexdigest()[:16]
+    return snapshot.parent / f"{snapshot.name}.rayrank-{patterns}"
 
 
 def _reason(error: Exception) -> str:

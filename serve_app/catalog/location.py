@@ -7,7 +7,7 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
-from serve_app.catalog.card import Card, Source
+from serve_app.catalog.card import MIN_TOKENS, Card, Source
 from serve_app.catalog.catalog import Catalog, CatalogError
 from serve_app.catalog.description import describe
 from serve_app.catalog.problem import first_problem
@@ -78,9 +78,12 @@ def _hub() -> ModuleType:
 
 
 def _card_of(directory: Path, source: Source, name: str) -> Card:
-    """A card for a model that the catalogue does not know, from what its directory says."""
-    said = describe(directory)
+    """A card for a model that the catalogue does not know, from what its directory says.
+
+    Where that cannot be read, a card that says so: the engine refuses the model, and other models are served.
+    """
     try:
+        said = describe(directory)
         return Card(
             id=name,
             summary="Not in the catalogue.",
@@ -90,5 +93,20 @@ def _card_of(directory: Path, source: Source, name: str) -> Card:
             parameters=said.vocabulary * said.hidden + said.layers * 12 * said.hidden**2,
             source=source,
         )
+    except CatalogError as error:
+        return _unread(source, name, str(error))
     except ValidationError as error:
-        raise CatalogError(f"{said.path}: {first_problem(error)}") from None
+        return _unread(source, name, f"{said.path}: {first_problem(error)}")
+
+
+def _unread(source: Source, name: str, why: str) -> Card:
+    summary = f"Not in the catalogue, and not readable: {why}"
+    return Card(
+        id=name,
+        summary=summary,
+        architecture="unknown",
+        head="classification",
+        context_length=MIN_TOKENS,
+        parameters=1,
+        source=source,
+    )

@@ -31,11 +31,11 @@ class Cuts:
         counts: Tokens = np.where(self._later_room < 1, 1, needed)
         return counts
 
-    def reach(self, passages: int) -> Tokens:
-        """How many tokens of each text fit into this many passages."""
+    def reach(self, passages: int | None) -> Tokens:
+        """How many tokens of each text fit into this many passages, or into as many as there may be."""
         if passages == 1:
             return self._room
-        later = min(passages - 1, MOST)  # a client may write any number
+        later = MOST if passages is None else min(passages - 1, MOST)  # a client may write any number
         reach: Tokens = self._room + np.where(self._later_room < 1, 0, later * self._stride)
         return reach
 

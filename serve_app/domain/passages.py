@@ -208,8 +208,6 @@ def _pieces(
 
 def _tokens_read(asked: Tokens, sizes: Tokens, cuts: Cuts, reading: Reading, first: int) -> Tokens:
     """How many tokens of each text are read. Raises PassageTooLongError where some must not be dropped."""
-    if reading.max_passages is None:
-        return asked
     reach = cuts.reach(reading.max_passages)
     if not reading.truncate and (too_long := np.flatnonzero(asked > reach)).size:
         text = int(too_long[0])

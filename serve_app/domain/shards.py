@@ -84,8 +84,24 @@ def deal(lengths: NDArray[np.int64], count: int) -> list[NDArray[np.intp]]:
 
 
 def cut_shards(passages: Passages, count: int) -> list[tuple[Shard, NDArray[np.intp]]]:
-    """At most `count` shards, each with the indices of its passages in the order of the shard."""
-    return [(_shard(passages, indices), indices) for indices in deal(passages.lengths, count)]
+    """At most `count` shards, each with the indices of its passages in the order of the shard.
+
+    Each is equal in tokens to within one passage; to within a query with all of its passages where queries are
+    sequences of their own, which every shard with a passage of theirs reads.
+    """
+    return [(_shard(passages, indices), indices) for indices in _dealt(passages, count)]
+
+
+def _dealt(passages: Passages, count: int) -> list[NDArray[np.intp]]:
+    special = passages.form.special_tokens
+    if passages.form.reads_pairs or len(passages.queries) < 2:
+        return deal(passages.lengths, count)
+    own = np.array([query.size + special for query in passages.queries], dtype=np.int64)
+    groups = own + np.bincount(passages.query_of, passages.lengths, own.size).astype(np.int64)
+    if groups.max() * count > groups.sum():
+        return deal(passages.lengths, count)  # one query's passages are more than a shard
+    longest_first = np.argsort(-passages.lengths, kind="stable")
+    return [longest_first[np.isin(passages.query_of[longest_first], chosen)] for chosen in deal(groups, count)]
 
 
 def _shard(passages: Passages, indices: NDArray[np.intp]) -> Shard:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from serve_app.domain.input_format import InputFormat, TokenIds, Truncation
+from serve_app.domain.model import HeadKind
 from serve_app.domain.prompts import NO_PROMPT, NO_PROMPTS, Prompt, Prompts
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.files import weight_files
@@ -15,7 +16,7 @@ from serve_app.engine.modules.model_config import ModelConfig, read_model
 from serve_app.engine.tokenizer import Tokenizer, check_tokenizer_files
 from serve_app.scheduling.device import Device
 from serve_app.scheduling.simulated import SimulatedModel
-from serve_app.settings import EngineSettings
+from serve_app.settings import EngineSettings, SimulatedDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class TextSide:
     pooling: str | None
     prompts: Prompts = NO_PROMPTS
     include_prompt: bool = True
+
+    @property
+    def head(self) -> HeadKind:
+        """Whether it is a cross-encoder (classification) or a bi-encoder (embedding)."""
+        return "classification" if self.form.reads_pairs else "embedding"
 
     def prompt(self, text: str) -> Prompt:
         """A prompt as the model reads it."""
@@ -80,6 +86,11 @@ def load_text_side(directory: Path, truncation: Truncation = "longest_first") ->
     )
 
 
+def _simulated(directory: Path, times: SimulatedDevice) -> SimulatedModel:
+    config = read_model(directory)
+    return SimulatedModel(times, width=config.row_width, longest=config.max_tokens)
+
+
 def load_device(directory: Path, engine: EngineSettings, sha256: str | None = None, *, sharers: int = 1) -> Device:
     """The model in a directory on the device that the settings name, in the thread that will start its steps.
 
@@ -88,7 +99,7 @@ def load_device(directory: Path, engine: EngineSettings, sha256: str | None = No
     Raises ModelError when the model is not supported, not sound, or too large for the free memory.
     """
     if engine.simulated:
-        return SimulatedModel(engine.simulated, width=read_model(directory).row_width)
+        return _simulated(directory, engine.simulated)
     _require_weights(read_model(directory))  # what is missing or breaks off is said before torch is imported
     from serve_app.engine.model import Model  # torch takes seconds and memory
 

@@ -76,6 +76,11 @@ class Model:
         return self.config.row_width
 
     @property
+    def longest(self) -> int:
+        """See Device."""
+        return self.config.max_tokens
+
+    @property
     def device_name(self) -> str:
         """The device as torch calls it: cpu, cuda:0."""
         return str(self.placement.device)

@@ -20,6 +20,11 @@ class Device(Protocol):
         ...
 
     @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence that it reads."""
+        ...
+
+    @property
     def steps_in_flight(self) -> int:
         """How many steps may be started before the first of them is done."""
         ...

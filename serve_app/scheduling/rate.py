@@ -29,13 +29,13 @@ class Rate:
         self._seconds = KEPT * self._seconds + seconds
 
 
-def measured(device: Device, longest: int) -> Rate:
+def measured(device: Device) -> Rate:
     """A device's rate before its first request, from two small steps: the first may load what computing takes.
 
-    Without it, a service that has just started would take more than it can do in time. longest: tokens of the longest
-    sequence that the device reads. Must be called in the thread that computes.
+    Without it, a service that has just started would take more than it can do in time. Must be called in the thread
+    that computes.
     """
-    sample = Sequences.filler(SAMPLE_TOKENS, -(-SAMPLE_TOKENS // min(LONGEST_SAMPLE, longest)))
+    sample = Sequences.filler(SAMPLE_TOKENS, -(-SAMPLE_TOKENS // min(LONGEST_SAMPLE, device.longest)))
     rate = Rate()
     device.start(sample)()
     began = time.perf_counter()

@@ -18,16 +18,18 @@ FULL_RATE, LEAST_STEP_TOKENS = 0.93, 512
 class SimulatedModel:
     """A model in name: a step takes its time, and a score is a function of the sequence's tokens alone.
 
-    width: of a row; 1 for a cross-encoder. sleep: takes seconds.
+    width: of a row; 1 for a cross-encoder. longest: tokens of the longest sequence. sleep: takes seconds.
     """
 
     steps_in_flight = 1
     device_name = "simulated"
     precision = "float32"
 
-    def __init__(self, times: SimulatedDevice, *, width: int, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self, times: SimulatedDevice, *, width: int, longest: int, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
         self._tokens_per_s, self._step_s = times.tokens_per_s, times.step_ms / 1_000
-        self._width, self._sleep = width, sleep
+        self._width, self.longest, self._sleep = width, longest, sleep
 
     @property
     def step_tokens(self) -> int:

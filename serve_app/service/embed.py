@@ -77,6 +77,7 @@ def _own_ids(given: Sequence[int], name: str, model: ServedModel) -> TokenIds:
     ids = np.array(given, dtype=np.int32)
     opening, closing = model.form.opening, model.form.closing
     framed = ids.size >= opening.size + closing.size
-    if framed and np.array_equal(ids[: opening.size], opening) and np.array_equal(ids[-closing.size :], closing):
-        return ids[opening.size : ids.size - closing.size]
+    end = ids.size - closing.size
+    if framed and np.array_equal(ids[: opening.size], opening) and np.array_equal(ids[end:], closing):
+        return ids[opening.size : end]
     return ids

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
@@ -77,7 +77,7 @@ def load(card: Card, engine: EngineSettings | None = None) -> LoadedModel:
     text_side = load_text_side(directory, card.truncation)
     worker = ThreadPoolExecutor(1, thread_name_prefix="device")
     device = worker.submit(load_device, directory, engine or EngineSettings(), card.source.sha256).result()
-    rate = worker.submit(measured, device, text_side.form.max_tokens).result()
+    rate = worker.submit(measured, device).result()
     return LoadedModel(card, text_side, device, worker, rate)
 
 
@@ -95,7 +95,7 @@ async def served_here(
     step = model.device.step_tokens
     sharding = ShardingSettings(min_tokens=step, max_tokens=step, max_passages=max_passages)
     served = ServedModel(
-        card=model.card,
+        card=replace(model.card, head=model.text_side.head),
         created=int(time.time()),
         text_side=model.text_side,
         dispatcher=Dispatcher(OneReplica(scheduler, scored), sharding),

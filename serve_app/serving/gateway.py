@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 
 from fastapi import FastAPI
 from ray import serve
@@ -73,7 +74,7 @@ def _served(
         find_failure=lambda: failure_of(scorer.deployment_name),
     )
     return ServedModel(
-        card=card,
+        card=replace(card, head=text_side.head),
         created=deployed,
         text_side=text_side,
         dispatcher=Dispatcher(replicas, settings.sharding),

@@ -61,7 +61,7 @@ class Scorer:
             worker,
             queue,
             max_step_tokens=model.engine.max_step_tokens,
-            rate=worker.submit(measured, device, card.context_length).result(),
+            rate=worker.submit(measured, device).result(),
             clock=self._loop.time,
         )
         self._precision = device.precision

@@ -198,3 +198,11 @@ def test_a_limit_beyond_all_numbers_is_none(most: int) -> None:
     expected = cut_passages([ids(3)], [ids(500)], form, Reading(max_passages=None))
     assert found.starts.tolist() == expected.starts.tolist()
     assert found.lengths.tolist() == expected.lengths.tolist()
+
+
+def test_a_text_whose_prompt_leaves_no_room_for_more_passages_is_refused_where_nothing_may_be_dropped() -> None:
+    form, prompt = input_format(12, reads_pairs=False), Prompt("p", ids(10, first=5))
+    text = np.concatenate([prompt.token_ids, ids(9)])
+    reading = Reading(max_passages=None, truncate=False)
+    with pytest.raises(PassageTooLongError):
+        cut_passages([ids(1)], [text], form, reading, prompt=prompt)

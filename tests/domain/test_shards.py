@@ -142,3 +142,21 @@ def test_a_shard_carries_the_queries_of_its_passages_and_no_others(
         assert set(shard.query_of.tolist()) == set(range(shard.query_lengths.size))
     if form.reads_pairs:
         assert sum(shard.total_tokens for shard, _ in shards) == passages.total_tokens
+
+
+def test_queries_of_their_own_are_read_by_one_shard_each_and_shared_evenly() -> None:
+    form = input_format(512, reads_pairs=False)
+    queries = [ids(200 if query % 8 == 0 else 20) for query in range(200)]
+    passages = cut_passages(queries, [ids(30)] * 200, form, query_of=range(200))
+    shards = [shard for shard, _ in cut_shards(passages, 8)]
+    assert sum(shard.query_lengths.size for shard in shards) == 200
+    totals = [shard.total_tokens for shard in shards]
+    assert max(totals) - min(totals) <= 250
+
+
+def test_one_query_with_most_of_the_passages_is_read_by_all_shards() -> None:
+    passages = cut_passages(
+        [ids(20), ids(9)], [ids(30)] * 200, input_format(512, reads_pairs=False), query_of=[0] * 199 + [1]
+    )
+    totals = [shard.total_tokens for shard, _ in cut_shards(passages, 4)]
+    assert max(totals) - min(totals) <= 64

@@ -13,6 +13,7 @@ from serve_app.engine.cores import usable_cores
 from serve_app.engine.files import ModelError
 from serve_app.engine.layers.linear import bfloat16_available
 from serve_app.engine.layers.quantised import int8_available
+from serve_app.scheduling.rate import measured
 from serve_app.settings import EngineSettings, SimulatedDevice
 from tests.engine.loaded import loaded
 from tests.scheduling.device import sequences
@@ -55,11 +56,23 @@ def test_a_simulated_device_gives_rows_as_wide_as_the_models(tiny_models: TinyMo
     assert device.precision == "float32"
 
 
+@pytest.mark.parametrize("settings", [EngineSettings(device="cpu"), SIMULATED], ids=["real", "simulated"])
+def test_a_model_that_reads_less_than_a_sample_is_measured_with_what_it_reads(
+    tiny_models: TinyModels, tmp_path: Path, settings: EngineSettings
+) -> None:
+    directory = Path(shutil.copytree(tiny_models[BI].directory, tmp_path / "model"))
+    (directory / "tokenizer_config.json").write_text('{"model_max_length": 48}')
+    device = load_device(directory, settings)
+    assert device.longest == 48
+    assert measured(device).tokens_per_s > 0
+
+
 def test_neither_a_gateways_part_nor_a_simulated_device_imports_torch(tiny_models: TinyModels) -> None:
     program = """
 import sys
 from pathlib import Path
 from serve_app.engine.assembly import check, load_device, load_text_side
+from serve_app.scheduling.rate import measured
 from serve_app.settings import EngineSettings, SimulatedDevice
 directory = Path(sys.argv[1])
 check(directory)

@@ -21,6 +21,7 @@ class Device:
 
     device_name = "test"
     step_tokens = 100
+    longest = 512
 
     def __init__(
         self, before: Callable[[], object] = lambda: None, *, room: int = 10**9, steps_in_flight: int = 1

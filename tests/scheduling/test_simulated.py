@@ -16,7 +16,7 @@ def step(texts: list[list[int]]) -> Sequences:
 
 
 def scored(texts: list[list[int]], *, width: int) -> Rows:
-    return SimulatedModel(TIMES, width=width, sleep=lambda _: None).start(step(texts))()
+    return SimulatedModel(TIMES, width=width, longest=512, sleep=lambda _: None).start(step(texts))()
 
 
 @pytest.mark.parametrize("width", [1, 8])
@@ -37,5 +37,5 @@ def test_different_texts_get_different_scores_within_a_models_range() -> None:
 
 def test_a_step_takes_the_stated_time() -> None:
     slept: list[float] = []
-    SimulatedModel(TIMES, width=1, sleep=slept.append).start(step([[1] * 100, [2] * 300]))
+    SimulatedModel(TIMES, width=1, longest=512, sleep=slept.append).start(step([[1] * 100, [2] * 300]))
     assert slept == [pytest.approx(0.022)]

@@ -1,5 +1,6 @@
 """Text to token ids, by the model's own tokenizer."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -57,7 +58,7 @@ class Tokenizer:
         except ValueError as error:
             raise self._released.refusal(str(error)) from None
 
-    @property
+    @cached_property
     def vocabulary(self) -> int:
         """One more than the largest token id, added tokens included."""
         return max(self._rust.get_vocab().values()) + 1
