@@ -44,9 +44,9 @@ class Embed:
     @property
     def demand(self) -> Demand:
         """See Operation."""
-        most = self._model.form.max_tokens
+        most, prompt = self._model.form.max_tokens, self._prompt.token_ids.size
         sizes = [len(text) // CHARACTERS_PER_TOKEN if isinstance(text, str) else text.size for text in self._inputs]
-        return Demand(sum(min(size, most) for size in sizes), len(sizes) * most * self._price)
+        return Demand(sum(min(size + prompt, most) for size in sizes), len(sizes) * most * self._price)
 
     async def run(self, means: Means) -> Embeddings:
         """See Operation."""

@@ -79,7 +79,16 @@ class Scoring:
         """What scoring them takes, at most."""
         passages = min(self.reading.max_passages or self.max_passages, self.max_passages)
         price = nano_dollars_per_document(self.model.card.pricing.usd)
-        return Demand(_estimated_tokens(self.form, self.groups, self.reading), len(self.place_of) * passages * price)
+        return Demand(self._estimated_tokens(), len(self.place_of) * passages * price)
+
+    def _estimated_tokens(self) -> int:
+        """Tokens that the model will read, as far as the lengths of the texts tell."""
+        most = (self.reading.max_passages or math.inf) * self.form.max_tokens * CHARACTERS_PER_TOKEN
+        characters = 0.0
+        for group in self.groups:
+            beside = len(self.query_prompt.text) + len(group.query) if self.form.reads_pairs else len(self.prompt.text)
+            characters += sum(min(len(text) + beside, most) for text in group.texts)
+        return int(characters) // CHARACTERS_PER_TOKEN
 
     def reader(self, means: Means) -> Reader:
         """What tokenises the texts."""
@@ -119,13 +128,3 @@ def stages(reader: Reader, spread: Spread) -> Stages:
 def _too_many_passages(limit: int) -> ServiceError:
     message = f"the documents have more than {limit:,} passages; at most {limit:,} are scored for one request"
     return ServiceError("invalid_request", message, "max_chunks_per_doc")
-
-
-def _estimated_tokens(form: InputFormat, groups: Sequence[Group], reading: Reading) -> int:
-    """Tokens that the model will read, as far as the lengths of the texts tell."""
-    most = (reading.max_passages or math.inf) * form.max_tokens * CHARACTERS_PER_TOKEN
-    beside = [len(group.query) if form.reads_pairs else 0 for group in groups]
-    characters = sum(
-        min(len(text) + query, most) for query, group in zip(beside, groups, strict=True) for text in group.texts
-    )
-    return int(characters) // CHARACTERS_PER_TOKEN
