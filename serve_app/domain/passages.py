@@ -86,6 +86,9 @@ def cut_passages(
     the request. query_prompt, prompt: what the queries and the documents begin with.
     Raises PassageTooLongError naming the first text that does not fit and must not be truncated.
     """
+    side = reading.truncated_side or form.truncated_side
+    if side == "left":
+        queries = _with_prompts(queries, reading.max_query_tokens, query_prompt)
     of = np.zeros(len(documents), dtype=np.int64) if query_of is None else np.asarray(query_of, dtype=np.int64)
     asked = _asked(queries, reading.max_query_tokens, query_prompt)
     if not reading.truncate and (too_long := np.flatnonzero(asked > longest_query(form))).size:
@@ -96,7 +99,6 @@ def cut_passages(
         kept = np.minimum(asked, form.room)[of]
     else:
         kept = kept_of_queries(asked[of], sizes, form) if reading.truncate else asked[of]
-    side = reading.truncated_side or form.truncated_side
     read_queries, read_query_of = _distinct(queries, of, kept, side)
     beside = kept if form.reads_pairs else np.zeros_like(kept)
     room = form.room - beside
@@ -134,6 +136,19 @@ def cut_texts(
         starts=pieces.starts.astype(np.int32),
         prompt=prompt.unpooled,
     )
+
+
+def _with_prompts(texts: Sequence[TokenIds], most: int | None, prompt: Prompt) -> Sequence[TokenIds]:
+    """Texts of which no more than the client's limit is left at their end, behind their prompts."""
+    size = prompt.token_ids.size
+    if most is None or not size:
+        return texts
+    return [text if text.size <= most + size else _tail(text, most, prompt) for text in texts]
+
+
+def _tail(text: TokenIds, tokens: int, prompt: Prompt) -> TokenIds:
+    """The last tokens of a text behind its prompt, which it begins with."""
+    return np.concatenate([prompt.token_ids, text[text.size - tokens :]])
 
 
 def _sizes(texts: Sequence[TokenIds]) -> Tokens:
@@ -193,6 +208,12 @@ def _pieces(
     texts_of = np.repeat(np.arange(read.size), counts)
     numbers = np.arange(texts_of.size) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text's passages
     dropped = _sizes(texts) - read if side == "left" else np.zeros_like(read)
+    tails = np.zeros_like(read)
+    if prompt.token_ids.size and (reading.max_document_tokens is not None or reading.max_passages != 1):
+        # Only the model's own limit drops the prompt, as in sentence-transformers.
+        texts, tails, dropped = list(texts), dropped, tails
+        for text in np.flatnonzero(tails).tolist():
+            texts[text] = _tail(texts[text], int(read[text]) - prompt.token_ids.size, prompt)
     starts, most = cuts.place(texts_of, numbers)
     starts += dropped[texts_of]
     ends = np.minimum(starts + most, (dropped + read)[texts_of])
@@ -203,7 +224,10 @@ def _pieces(
     if prompt.token_ids.size:
         for index in np.flatnonzero(numbers).tolist():
             token_ids[index] = np.concatenate([prompt.token_ids, token_ids[index]])
-    return _Pieces(texts_of, token_ids, ends - starts, starts)
+    # Where in its document a passage of a tail lies: the first one begins with the prompt, and not with the document.
+    ahead = np.where((numbers == 0) & (tails[texts_of] > 0), prompt.token_ids.size, 0)
+    sizes = np.maximum(ends - starts - ahead, 0)
+    return _Pieces(texts_of, token_ids, sizes, starts + tails[texts_of] + ahead)
 
 
 def _tokens_read(asked: Tokens, sizes: Tokens, cuts: Cuts, reading: Reading, first: int) -> Tokens:

@@ -40,19 +40,22 @@ class TextSide:
         """Whether it is a cross-encoder (classification) or a bi-encoder (embedding)."""
         return "classification" if self.form.reads_pairs else "embedding"
 
-    def prompt(self, text: str) -> Prompt:
-        """A prompt as the model reads it."""
+    def prompt(self, text: str, most: int | None = None) -> Prompt:
+        """A prompt as the model reads it.
+
+        most: tokens of the longest sequence, where a client wants it shorter than the model's.
+        """
         if not text:
             return NO_PROMPT
         [token_ids] = self.tokenizer.encode([text])
-        return Prompt(text, token_ids, 0 if self.include_prompt else self._unpooled(token_ids))
+        return Prompt(text, token_ids, 0 if self.include_prompt else self._unpooled(token_ids, most))
 
-    def _unpooled(self, prompt: TokenIds) -> int:
+    def _unpooled(self, prompt: TokenIds, most: int | None) -> int:
         """Tokens of a prompt as a sequence of its own, less the last one where that is special.
 
         Source: sentence-transformers' Transformer._get_prompt_length.
         """
-        form = self.form
+        form = self.form.within(most)
         alone = np.concatenate([form.opening, prompt[: form.room], form.closing])
         return alone.size - (int(alone[-1]) in self.tokenizer.special_ids)
 

@@ -2,18 +2,18 @@
 
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.prompts import Prompt
-from serve_app.domain.request import EmbedRequest
+from serve_app.domain.request import EmbedRequest, Reading
 from serve_app.service.served import ServedModel
 
 
-def ranking_prompts(model: ServedModel, name: str | None = None) -> tuple[Prompt, Prompt]:
+def ranking_prompts(model: ServedModel, reading: Reading, name: str | None = None) -> tuple[Prompt, Prompt]:
     """What is put before queries, and before what is ranked by them.
 
     name: of the query's prompt, None for the model's own choice. Raises ServiceError where the model has no such one.
     """
-    prompts = model.text_side.prompts
-    query = prompts.query if name is None else _named(model, name)
-    return model.text_side.prompt(query), model.text_side.prompt(prompts.document)
+    side, most = model.text_side, reading.max_sequence_tokens
+    query = side.prompts.query if name is None else _named(model, name)
+    return side.prompt(query, most), side.prompt(side.prompts.document, most)
 
 
 def embedding_prompt(model: ServedModel, request: EmbedRequest) -> Prompt:

@@ -206,3 +206,29 @@ def test_a_text_whose_prompt_leaves_no_room_for_more_passages_is_refused_where_n
     reading = Reading(max_passages=None, truncate=False)
     with pytest.raises(PassageTooLongError):
         cut_passages([ids(1)], [text], form, reading, prompt=prompt)
+
+
+@given(st.integers(1, 9), st.integers(0, 120), st.none() | st.integers(2, 5), st.none() | st.integers(1, 90))
+def test_a_client_that_has_a_document_read_at_its_end_leaves_its_prompt_before_every_passage(
+    prompt: int, count: int, most: int | None, limit: int | None
+) -> None:
+    form, token_ids = input_format(22, reads_pairs=False), ids(prompt, first=5)
+    document = np.concatenate([token_ids, ids(count)])
+    reading = Reading(max_passages=most, max_document_tokens=limit, truncated_side="left")
+    passages = cut_passages([ids(3)], [document], form, reading, prompt=Prompt("p", token_ids))
+    assert passages.lengths.max() <= form.max_tokens
+    for start, size, passage in zip(passages.starts.tolist(), passages.sizes.tolist(), passages.token_ids, strict=True):
+        np.testing.assert_array_equal(passage[:prompt], token_ids)
+        own = document[max(start, prompt) : start + size]
+        np.testing.assert_array_equal(passage[prompt:], own)
+    assert passages.starts[-1] + passages.sizes[-1] == document.size
+    if most is None:
+        assert sum(np.unique(np.concatenate(passages.token_ids)) >= 100) == min(count, limit or count)
+
+
+def test_a_query_whose_end_a_client_wants_keeps_its_prompt() -> None:
+    form, token_ids = input_format(64, reads_pairs=False), ids(3, first=5)
+    reading = Reading(max_query_tokens=2, truncated_side="left")
+    query = np.concatenate([token_ids, ids(9)])
+    passages = cut_passages([query], [ids(4)], form, reading, query_prompt=Prompt("q", token_ids))
+    assert passages.queries[0].tolist() == [5, 6, 7, 107, 108]

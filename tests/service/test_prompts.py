@@ -96,6 +96,18 @@ def test_a_clients_limit_of_a_document_does_not_count_the_prompt(prompted: TinyM
     assert cut.usage.tokens == whole.usage.tokens
 
 
+@pytest.mark.parametrize("most", [5, 8, 20])
+def test_a_prompt_that_a_clients_limit_cuts_is_left_out_as_in_sentence_transformers(
+    prompted: TinyModel, most: int
+) -> None:
+    sentences = SentenceTransformer(str(prompted.directory), device="cpu")
+    sentences.max_seq_length = most
+    expected = sentences.similarity(sentences.encode_query(["who"]), sentences.encode_document(TEXTS))[0].numpy()
+    reading = Reading(max_sequence_tokens=most)
+    found = by_index(Service(prompted).rank("who", TEXTS, raw_scores=True, reading=reading))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_cross_encoders_default_prompt_comes_before_the_query(tiny_models: TinyModels, tmp_path: Path) -> None:
     tiny = tiny_models["bert", "classification"]
     plain = CrossEncoder(str(tiny.directory), device="cpu", prompts=PROMPTS, default_prompt_name="topic")
