@@ -4,6 +4,7 @@ from itertools import groupby
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch.nn import functional
 
@@ -11,19 +12,19 @@ from serve_app.engine.layers.placement import Placement
 
 
 def distance_buckets(tokens: int, buckets: int, farthest: int) -> NDArray[np.int64]:
-    """Row of the distance embeddings for each token's distance to each other one: int64 (tokens, tokens).
+    """Row of the distance embeddings for each token's distance to each other one: int64 (tokens, tokens), to be read.
 
-    Near distances have a row of their own, far ones share rows in logarithmic steps. buckets: to either side. farthest:
-    the distance at which the buckets end.
+    It takes memory for the distances, not for the pairs. Near distances have a row of their own, far ones share rows in
+    logarithmic steps. buckets: to either side. farthest: the distance at which the buckets end.
     """
-    places, near = torch.arange(tokens), buckets // 2
-    distances = places[:, None] - places
+    distances, near = torch.arange(1 - tokens, tokens), buckets // 2
     # In transformers' order of operations: at a step's edge the last bit decides.
     steps = torch.log(distances.abs() / near) / torch.log(torch.tensor((farthest - 1) / near)) * (near - 1)
     far = (torch.ceil(steps) + near) * distances.sign()
     chosen = torch.where(distances.abs() <= near, distances, far.nan_to_num().long()) + buckets
     rows: NDArray[np.int64] = chosen.clamp(0, 2 * buckets - 1).numpy()
-    return rows
+    # Windows of the distances from each token to the last one up to the first: from near to far, then reversed.
+    return sliding_window_view(rows, tokens)[:, ::-1]
 
 
 class DisentangledAttention:
