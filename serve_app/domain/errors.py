@@ -47,6 +47,9 @@ class ServiceError(Exception):
 
 
 def shown(value: object) -> str:
-    """A client's value as an error message shows it: its beginning, on one line."""
-    text = ascii(value) if not isinstance(value, str) else ascii(value[: SHOWN_CHARACTERS + 1])
+    """A value as an error message shows it: its beginning, on one line."""
+    try:
+        text = ascii(value) if not isinstance(value, str) else ascii(value[: SHOWN_CHARACTERS + 1])
+    except (RecursionError, ValueError):  # nested too deeply; an integer that Python does not spell
+        return "…"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import filter_repo_objects
+from safetensors.numpy import load_file, save_file
 
 from serve_app.catalog.catalog import Catalog, CatalogError, load_catalog
+from serve_app.catalog.description import describe
 from serve_app.catalog.hub import FILES
 from serve_app.catalog.location import locate, resolve
+from serve_app.engine.modules.model_config import read_model
 from tests.engine.spoilt import configure
 from tests.tiny_models import TinyModel
 
@@ -117,10 +120,21 @@ def test_a_directory_without_a_models_configuration_is_named(
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("config.json", "{", "config.json: not readable as JSON"),
-        ("config.json", "[]", "config.json: a JSON object is needed, found list"),
-        ("modules.json", "{}", "modules.json: a JSON list is needed, found dict"),
-        ("modules.json", "[]", "modules.json: its first module has no path"),
+        ("config.json", "{", "config.json: not JSON: line 1, column 2: "),
+        ("config.json", "[]", "config.json: a JSON object is needed, found []"),
+        ("modules.json", "{}", "modules.json: a JSON list is needed, found {}"),
+        ("modules.json", "[]", "modules.json: module 0: path: None is not the name of a folder"),
+        (
+            "config.json",
+            "[" * 100_000,
+            "config.json: not JSON: not in UTF-8, a number is too long, or nested too deeply",
+        ),
+        (
+            "modules.json",
+            '[{"path": "a\\u0000"}]',
+            "modules.json: module 0: path: 'a\\x00' is not the name of a folder",
+        ),
+        ("modules.json", f'[{{"path": "{"a" * 5_000}"}}]', "config.json: not readable: File name too long"),
         ("modules.json", '[{"path": "0_T"}]', "0_T/config.json: no such file; a model directory has one"),
     ],
 )
@@ -140,6 +154,36 @@ def test_where_no_architecture_is_named_the_weights_tell_the_head(
     configure(directory, architectures=None)
     card = resolve(str(directory), catalog)
     assert (card.head, card.architecture) == (head, "bert, 3 layers, hidden 64")
+
+
+@pytest.mark.parametrize("head", ["classification", "embedding"])
+def test_weights_in_several_files_tell_the_head_as_the_engine_has_it(
+    tiny_models: dict[tuple[str, str], TinyModel], tmp_path: Path, head: str
+) -> None:
+    directory = Path(shutil.copytree(tiny_models["bert", head].directory, tmp_path / "model"))
+    configure(directory, architectures=None)
+    tensors = load_file(directory / "model.safetensors")
+    (directory / "model.safetensors").unlink()
+    index = {name: f"{name.startswith('classifier.')}.safetensors" for name in tensors}
+    for file in set(index.values()):
+        save_file({name: tensors[name] for name in tensors if index[name] == file}, directory / file)
+    (directory / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    assert describe(directory).head == read_model(directory).encoder.head == head
+
+
+@pytest.mark.parametrize("header", [(2**40, b"{}"), (2**63, b"{}"), (1, b"5 "), (3, b"[5] "), (9, b"{}"), (0, b"")])
+def test_weights_that_are_none_are_left_to_the_engine(tmp_path: Path, header: tuple[int, bytes]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"architectures": None, "model_type": "bert"}))
+    length, content = header
+    (tmp_path / "model.safetensors").write_bytes(length.to_bytes(8, "little") + content)
+    assert describe(tmp_path).head == "embedding"
+
+
+@pytest.mark.parametrize("index", [[], {"weight_map": 5}, {"weight_map": {"a": ["\0"], "b": "\0", "c": "none"}}])
+def test_an_index_that_is_none_is_left_to_the_engine(tmp_path: Path, index: Any) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"architectures": None, "model_type": "bert"}))
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert describe(tmp_path).head == "embedding"
 
 
 @pytest.mark.parametrize(("kind", "head"), [(None, "embedding"), ("CrossEncoder", "classification")])
