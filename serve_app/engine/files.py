@@ -2,12 +2,13 @@
 
 import json
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from serve_app.domain.errors import UserError
+from serve_app.domain.errors import UserError, shown
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -22,28 +23,80 @@ CONVERT = (
     'for n, t in torch.load(p, map_location="cpu", weights_only=True).items()}, sys.argv[1], {"format": "pt"})'
 )
 
+DEEPEST = 100  # objects and lists within each other
+TOO_LARGE = "a number is too long, or objects are nested too deeply"
+KINDS: dict[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
+
 
 class ModelError(UserError):
     """A model directory that cannot be served. The message says in one line which file it is and what is wrong."""
 
 
+def field_error(path: Path, field: str, reason: str) -> ModelError:
+    """The error that says what is wrong with a field of a file."""
+    return ModelError(f"{path}: {field if field.isprintable() else shown(field)}: {reason}")
+
+
+def kind_of(value: object) -> str:
+    """What JSON calls a value: `an object`, `null`."""
+    return KINDS[type(value)]
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises ModelError, naming the file, when it is missing or holds anything else."""
+    content = _parsed(path)
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: a JSON object is needed, found {kind_of(content)}")
+    return content
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """The JSON list in a file. Raises ModelError, naming the file, when it is missing or holds anything else."""
+    content = _parsed(path)
+    if not isinstance(content, list):
+        raise ModelError(f"{path}: a JSON list is needed, found {kind_of(content)}")
+    return content
+
+
+def _parsed(path: Path) -> object:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; a model directory has one") from None
     except OSError as error:
-        raise ModelError(f"{path}: not readable: {error.strerror}") from None
+        raise unreadable(path, error) from None
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: not JSON: byte {error.start:,} is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise ModelError(f"{path}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     except (ValueError, RecursionError):
-        raise ModelError(f"{path}: not JSON: a number is too long, or objects are nested too deeply") from None
-    if not isinstance(content, dict):
-        raise ModelError(f"{path}: a JSON object is needed, found {type(content).__name__}")
+        raise ModelError(f"{path}: not JSON: {TOO_LARGE}") from None
+    # Python's limit on recursion holds for whatever looks at a value, too.
+    within: list[Any] = [content]
+    for _ in range(DEEPEST):
+        within = [value for each in within for value in _values(each) if isinstance(value, dict | list)]
+    if within:
+        raise ModelError(f"{path}: not JSON: {TOO_LARGE}")
     return content
+
+
+def _values(content: object) -> Iterable[Any]:
+    if isinstance(content, dict):
+        return content.values()
+    return content if isinstance(content, list) else ()
+
+
+def unreadable(path: Path | str, error: OSError) -> ModelError:
+    """The error that says why the system does not open a file."""
+    return ModelError(f"{path}: not readable: {error.strerror or 'it cannot be opened'}")
 
 
 def weight_files(directory: Path) -> list[Path]:
@@ -60,7 +113,7 @@ def weight_files(directory: Path) -> list[Path]:
         except FileNotFoundError:
             raise ModelError(f"{path}: no such file; {INDEX} names it") from None
         except OSError as error:
-            raise ModelError(f"{path}: not readable: {error.strerror}") from None
+            raise unreadable(path, error) from None
         except SafetensorError as error:
             raise ModelError(f"{path}: not a valid safetensors file: {error}") from None
     return paths
@@ -95,6 +148,11 @@ def _indexed(index: Path) -> list[Path]:
     if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
         raise ModelError(f"{index}: weight_map: an object is needed that names the file of each tensor")
     files = sorted(set(names.values()))
-    if outside := [name for name in files if Path(name).name != name]:
-        raise ModelError(f"{index}: names a file outside the model's directory: {outside[0]!r}")
+    if outside := [name for name in files if not _in_directory(name)]:
+        raise ModelError(f"{index}: weight_map: names a file outside the model's directory: {shown(outside[0])}")
     return [index.parent / name for name in files]
+
+
+def _in_directory(name: str) -> bool:
+    """Whether this is the name of a file, without folders."""
+    return name.isprintable() and Path(name).name == name and name not in {"", ".."}

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serve_app.domain.model import HeadKind
-from serve_app.engine.files import ModelError, read_json
+from serve_app.engine.tokenizer.files import token_limit
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.placement import Placement
     from serve_app.engine.models.encoder import Encoder
     from serve_app.engine.modules.head import Head
     from serve_app.engine.weights import Weights
+
+# Of the longest sequence; what is said of more is a slip, and its distances would not fit into memory.
+MOST_TOKENS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +89,5 @@ def longest(directory: Path, positions: int) -> int:
 
     Raises ModelError when that cannot be read.
     """
-    path = directory / "tokenizer_config.json"
-    raw = read_json(path) if path.exists() else {}
-    # The second is the older name.
-    name = "model_max_length" if "model_max_length" in raw else "max_len"
-    # transformers writes 1e30 for "no limit".
-    limit = raw.get(name)
-    if limit is None:
-        return positions
-    if not isinstance(limit, int | float) or isinstance(limit, bool) or not limit >= 1:
-        raise ModelError(f"{path}: {name}: {limit!r:.100} is not a number of 1 or more")
-    return int(min(limit, positions))
+    limit = token_limit(directory)
+    return positions if limit is None else min(limit, positions)

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from serve_app.domain.errors import shown
 from serve_app.domain.model import HeadKind
-from serve_app.engine.files import ModelError, tensor_names
+from serve_app.engine.files import ModelError, kind_of, tensor_names
 from serve_app.engine.models.bert.config import read_bert, read_distilbert, read_electra, read_roberta
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.deberta.config import read_deberta
-from serve_app.engine.models.fields import Fields, shown
+from serve_app.engine.models.fields import Fields
 from serve_app.engine.models.gte.config import read_gte, read_new
 from serve_app.engine.models.harmless import HARMLESS
 from serve_app.engine.models.modernbert.config import read_modernbert
@@ -51,7 +52,7 @@ def read_config(directory: Path, head: HeadKind | None = None) -> EncoderConfig:
         raise ModelError(f'{path}: "auto_map" asks to run code that comes with the model; that is refused')
     names = fields.raw("architectures") or []
     if not isinstance(names, list):
-        raise fields.refusal("architectures", f"a list of names is needed, found {type(names).__name__}")
+        raise fields.refusal("architectures", f"a list of names is needed, found {kind_of(names)}")
     if head is None and names:
         head = _named_head(fields, str(names[0]))
     model_type = fields.raw("model_type")
@@ -69,7 +70,7 @@ def _named_head(fields: Fields, architecture: str) -> HeadKind:
     """The head that an architecture names. Raises ModelError when it is not supported, or not its model_type's."""
     if architecture not in ARCHITECTURES:
         supported = ", ".join(sorted(ARCHITECTURES))
-        raise fields.refusal("architectures", f"{architecture:.100} is not supported; supported are {supported}")
+        raise fields.refusal("architectures", f"{shown(architecture)} is not supported; supported are {supported}")
     model_type, head = ARCHITECTURES[architecture]
     if fields.raw("model_type") != model_type:
         found = shown(fields.raw("model_type"))

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from serve_app.engine.files import ModelError, read_json
+from serve_app.domain.errors import shown
+from serve_app.engine.files import ModelError, field_error, kind_of, read_json
 
-SHOWN = 80  # characters of a value in a message
+# No table of a model is longer, and 32 bits hold it.
+MOST = 2**31 - 1
+LARGEST = 1e30  # so that its square is a number, too
 
 
 class Fields:
@@ -49,18 +52,20 @@ class Fields:
         self._known.add(name)
         return self._raw.get(name, default)
 
-    def whole(self, name: str, default: int | None = None, least: int = 1) -> int:
-        """A whole number of `least` or more."""
+    def whole(self, name: str, default: int | None = None, least: int = 1, most: int = MOST) -> int:
+        """A whole number from `least` to `most`."""
         value = self._value(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise self.refusal(name, f"{shown(value)} is not a whole number of {least} or more")
+        if value > most:
+            raise self.refusal(name, f"{shown(value)} is more than {most:,}, the most that is supported")
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
-        """A number above zero."""
+        """A number above zero and below LARGEST."""
         value = self._value(name, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-            raise self.refusal(name, f"{shown(value)} is not a number above zero")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < LARGEST:
+            raise self.refusal(name, f"{shown(value)} is not a number above zero and below {LARGEST:g}")
         return float(value)
 
     def flag(self, name: str, *, default: bool = False) -> bool:
@@ -93,7 +98,7 @@ class Fields:
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            raise self.refusal(name, f"an object is needed, found {type(value).__name__}")
+            raise self.refusal(name, f"an object is needed, found {kind_of(value)}")
         if name not in self._parts:
             self._parts[name] = type(self)(self._path, value, f"{self._within}{name}.")
         return self._parts[name]
@@ -117,7 +122,7 @@ class Fields:
 
     def refusal(self, name: str, reason: str) -> ModelError:
         """The error that says what is wrong with a field."""
-        return ModelError(f"{self._path}: {self._within}{name}: {reason}")
+        return field_error(self._path, f"{self._within}{name}", reason)
 
     def _value(self, name: str, default: object) -> Any:
         value = self.raw(name)
@@ -126,9 +131,3 @@ class Fields:
         if default is None or name in self._raw:
             raise self.refusal(name, "null" if name in self._raw else "missing")
         return default
-
-
-def shown(value: object) -> str:
-    """A value for a message, in one line and not too long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -1,6 +1,7 @@
 """What all families have in common: a head of one label, and what none of them supports."""
 
 from serve_app.domain.model import HeadKind
+from serve_app.engine.models.config import MOST_TOKENS
 from serve_app.engine.models.fields import Fields
 
 # Each changes scores when it is set to anything but false, 0, empty or null.
@@ -40,6 +41,11 @@ def read_heads(fields: Fields, hidden: str = "hidden_size", heads: str = "num_at
     if width % count:
         raise fields.refusal(hidden, f"{width} is not a multiple of {heads} {count}")
     return width, count
+
+
+def read_positions(fields: Fields, default: int | None = None) -> int:
+    """max_position_embeddings: the rows of a table of positions, or the longest sequence where they are computed."""
+    return fields.whole("max_position_embeddings", default, most=MOST_TOKENS)
 
 
 def _names_a_head(fields: Fields) -> bool:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from serve_app.domain.errors import shown
 from serve_app.engine.files import ModelError
-from serve_app.engine.models.fields import Fields, shown
+from serve_app.engine.models.fields import Fields
 from serve_app.engine.modules.config import (
     MODES,
     SCORES,
@@ -146,7 +147,7 @@ def _values(fields: Fields, widths: Widths, *readable: Value) -> tuple[Value, Va
         there = ", ".join(value for value in readable if value in widths)
         raise fields.refusal("module_input_name", f"{shown(reads)} is not there; there is {there}")
     writes = fields.raw("module_output_name") or reads
-    if writes not in {reads, SCORES} or (writes == SCORES and reads != VECTOR):
+    if writes not in (reads, SCORES) or (writes == SCORES and reads != VECTOR):
         raise fields.refusal("module_output_name", f"{shown(writes)} is not supported; supported: {reads}")
     return reads, writes
 

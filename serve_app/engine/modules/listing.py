@@ -1,15 +1,16 @@
 """modules.json: which modules a model has, in what order, and where they lie."""
 
-import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from serve_app.engine.files import ModelError
-from serve_app.engine.models.fields import shown
+from serve_app.domain.errors import shown
+from serve_app.engine.files import ModelError, kind_of, read_json_list
+from serve_app.engine.models.fields import Fields
 
 MODULES = "modules.json"
-FIELDS = {"idx", "name", "path", "type", "kwargs"}
+LONGEST_PATH = 255  # bytes: most systems have no longer names
 
 # Where sentence-transformers has each class, and had it. Source: its util/deprecated_import.py.
 _HOMES = {
@@ -45,10 +46,11 @@ def read_listing(directory: Path) -> list[Entry]:
     Raises ModelError, naming the entry, where one is not supported or its files lie outside the directory.
     """
     path = directory / MODULES
-    entries = [_entry(path, place, raw) for place, raw in enumerate(_read_list(path))]
-    names = [raw["name"] for raw in _read_list(path)]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ModelError(f"{path}: two modules have the name {twice!r}")
+    listed = read_json_list(path)
+    entries = [_entry(path, place, raw) for place, raw in enumerate(listed)]
+    names = Counter(raw["name"] for raw in listed)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ModelError(f"{path}: name: two modules have the name {shown(twice[0])}")
     if [entry.kind for entry in entries[:1]] != ["Transformer"]:
         raise ModelError(f"{path}: the first module must be a Transformer, found {_kinds(entries[:1])}")
     if "Transformer" in [entry.kind for entry in entries[1:]]:
@@ -56,34 +58,28 @@ def read_listing(directory: Path) -> list[Entry]:
     return entries
 
 
-def _read_list(path: Path) -> list[Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not readable as JSON: {error}") from None
-    if not isinstance(content, list):
-        raise ModelError(f"{path}: a list of modules is needed, found {type(content).__name__}")
-    return content
-
-
 def _entry(path: Path, place: int, raw: Any) -> Entry:
     named = f"{path}: module {place}"
     if not isinstance(raw, dict):
-        raise ModelError(f"{named}: an object is needed, found {type(raw).__name__}")
-    if unknown := sorted(raw.keys() - FIELDS):
-        raise ModelError(f"{named}: {unknown[0]}: {shown(raw[unknown[0]])} is not known, and it may change scores")
-    for field in ("name", "path", "type"):
-        if not isinstance(raw.get(field), str):
-            raise ModelError(f"{named}: {field}: a text is needed, found {shown(raw.get(field))}")
-    if raw["type"] not in TYPES:
-        supported = ", ".join(_HOMES)
-        raise ModelError(f"{named}: type: {shown(raw['type'])} is not supported; supported are {supported}")
-    if raw.get("kwargs"):
-        raise ModelError(f"{named}: kwargs: {shown(raw['kwargs'])} is not supported; only an empty list is")
-    folder = PureWindowsPath(raw["path"])
-    if folder.anchor or ".." in folder.parts or "\0" in raw["path"]:
-        raise ModelError(f"{named}: path: {shown(raw['path'])} leads out of the model's directory")
-    return Entry(TYPES[raw["type"]], path.parent / raw["path"], named)
+        raise ModelError(f"{named}: an object is needed, found {kind_of(raw)}")
+    fields = Fields(path, raw, f"module {place}: ")
+    fields.ignore({"idx"})
+    fields.refuse("kwargs")
+    _, folder, kind = (_text(fields, field) for field in ("name", "path", "type"))
+    fields.refuse_unknown()
+    if kind not in TYPES:
+        raise fields.refusal("type", f"{shown(kind)} is not supported; supported are {', '.join(_HOMES)}")
+    if not folder.isprintable() or len(folder.encode()) > LONGEST_PATH:
+        raise fields.refusal("path", f"{shown(folder)} is not the name of a folder")
+    if PureWindowsPath(folder).anchor or ".." in PureWindowsPath(folder).parts:
+        raise fields.refusal("path", f"{shown(folder)} leads out of the model's directory")
+    return Entry(TYPES[kind], path.parent / folder, named)
+
+
+def _text(fields: Fields, name: str) -> str:
+    if not isinstance(value := fields.raw(name), str):
+        raise fields.refusal(name, f"a text is needed, found {shown(value)}")
+    return value
 
 
 def _kinds(entries: list[Entry]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from serve_app.domain.input_format import Similarity
 from serve_app.domain.prompts import Prompts
-from serve_app.engine.files import ModelError, read_json
+from serve_app.engine.files import ModelError, read_json, unreadable
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.families import read_config
 from serve_app.engine.modules.chain import read_chain
@@ -82,8 +82,13 @@ def read_model(directory: Path) -> ModelConfig:
 
     Raises ModelError, naming file and field, where it is not supported.
     """
-    if (directory / MODULES).exists():
-        return _with_modules(directory)
+    try:
+        return _with_modules(directory) if (directory / MODULES).exists() else _without_modules(directory)
+    except OSError as error:  # a folder that may not be looked into
+        raise unreadable(error.filename or directory, error) from None
+
+
+def _without_modules(directory: Path) -> ModelConfig:
     _require_plain_text(directory)
     _require_no_template(directory)
     encoder = read_config(directory)

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from serve_app.domain.errors import shown
 from serve_app.domain.input_format import Similarity
 from serve_app.domain.prompts import Prompts
-from serve_app.engine.models.fields import Fields, shown
+from serve_app.engine.files import kind_of
+from serve_app.engine.models.fields import Fields
 
 SETTINGS = "config_sentence_transformers.json"
 
@@ -70,8 +72,8 @@ def _settings(fields: Fields, kind: Kind) -> ModelSettings:
 def _prompts(fields: Fields, own: dict[str, str]) -> Prompts:
     named = own | _named(fields)
     name = fields.raw("default_prompt_name")
-    if name is not None and name not in named:
-        known = ", ".join(map(repr, named)) or "none"
+    if name is not None and not (isinstance(name, str) and name in named):
+        known = ", ".join(map(shown, named)) or "none"
         raise fields.refusal("default_prompt_name", f"{shown(name)} is none of the prompts; there are {known}")
     default = "" if name is None else named[name]
     if not own:
@@ -83,9 +85,9 @@ def _prompts(fields: Fields, own: dict[str, str]) -> Prompts:
 def _named(fields: Fields) -> dict[str, str]:
     prompts = fields.raw("prompts", {})
     if not isinstance(prompts, dict):
-        raise fields.refusal("prompts", f"an object is needed, found {type(prompts).__name__}")
+        raise fields.refusal("prompts", f"an object is needed, found {kind_of(prompts)}")
     for name, text in prompts.items():
-        if not isinstance(text, str | None):
+        if not isinstance(text, str | None) or not _is_unicode(name + (text or "")):
             raise fields.refusal(f"prompts.{name}", f"a text is needed, found {shown(text)}")
     return {name: text or "" for name, text in prompts.items()}
 
@@ -96,3 +98,8 @@ def _require_activation(fields: Fields) -> None:
     if path is not None and (name not in ACTIVATIONS or not home.startswith("torch.nn")):
         supported = ", ".join(f"torch.nn.{known}" for known in ACTIVATIONS)
         raise fields.refusal("activation_fn", f"{shown(path)} is not supported; supported are {supported}")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair, which JSON can spell and no tokenizer reads."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

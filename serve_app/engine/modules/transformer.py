@@ -5,6 +5,7 @@ from pathlib import Path
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.files import read_json
+from serve_app.engine.models.config import MOST_TOKENS
 from serve_app.engine.models.fields import Fields
 from serve_app.engine.modules.config import SCORES, TOKENS
 
@@ -93,5 +94,5 @@ def _max_tokens(fields: Fields) -> int | None:
     arguments.ignore({"trust_remote_code"})
     fields.ignore({"max_seq_length"})
     if "model_max_length" in arguments:
-        return arguments.whole("model_max_length")
-    return fields.whole("max_seq_length") if "max_seq_length" in fields else None
+        return arguments.whole("model_max_length", most=MOST_TOKENS)
+    return fields.whole("max_seq_length", most=MOST_TOKENS) if "max_seq_length" in fields else None

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from serve_app.engine.files import ModelError, read_json
-from serve_app.engine.tokenizer.files import ADDED_TOKENS, CONFIG, TOKENIZER, fields_of, shown
+from serve_app.domain.errors import shown
+from serve_app.engine.files import ModelError, field_error, read_json
+from serve_app.engine.tokenizer.files import ADDED_TOKENS, CONFIG, TOKENIZER, fields_of
 from serve_app.engine.tokenizer.released import Released
 
 
@@ -17,7 +18,7 @@ def check_agreement(directory: Path, released: Released) -> None:
     else:
         kind = raw["model"].get("type") if isinstance(raw.get("model"), dict) else None
         made = type(released.rust.model).__name__
-        if kind not in {None, made}:
+        if kind not in (None, made):
             raise ModelError(
                 f"{directory / TOKENIZER}: model.type: {shown(kind)}, of which {released.name} makes {made}; "
                 f'a "tokenizer_class" in {CONFIG} of PreTrainedTokenizerFast would read {TOKENIZER} as it is'
@@ -31,7 +32,7 @@ def check_agreement(directory: Path, released: Released) -> None:
     for path, field, token, token_id in _added_ids(directory, raw):
         found = released.rust.token_to_id(token)
         if found != token_id:
-            raise ModelError(f"{path}: {field}: {shown(token)} has id {token_id} here and {found} in the tokenizer")
+            raise field_error(path, field, f"{shown(token)} has id {shown(token_id)} here and {found} in the tokenizer")
 
 
 def _require_files(directory: Path, released: Released) -> None:
@@ -53,7 +54,8 @@ def _added_ids(directory: Path, raw: dict[str, Any] | None) -> Iterator[tuple[Pa
     else:  # transformers reads the file only then
         for token, token_id in fields_of(directory / ADDED_TOKENS).items():
             yield directory / ADDED_TOKENS, token, token, token_id
-    for token in (raw or {}).get("added_tokens") or []:
+    tokens = (raw or {}).get("added_tokens") or []
+    for token in tokens if isinstance(tokens, list) else [tokens]:
         if not isinstance(token, dict) or not isinstance(token.get("content"), str):
             raise ModelError(f"{directory / TOKENIZER}: added_tokens: {shown(token)} is not a token")
         yield directory / TOKENIZER, "added_tokens", token["content"], token.get("id", -1)

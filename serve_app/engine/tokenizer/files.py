@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from serve_app.engine.files import ModelError, read_json
+from serve_app.domain.errors import shown
+from serve_app.engine.files import ModelError, field_error, read_json
 
 TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -37,7 +38,9 @@ FLAGS = (
     "trim_offsets",
 )
 NULLABLE_FLAGS = ("add_prefix_space", "strip_accents")
-LIMITS = ("model_max_length", "max_len")
+LIMITS = ("model_max_length", "max_len")  # the older name counts where the first is not there
+# transformers counts a larger limit as none, and writes 1e30: LARGE_INTEGER in its tokenization_utils_base.py.
+NO_LIMIT = 1e20
 # Fields that change no score, by why they do not.
 WITHOUT_EFFECT = frozenset(
     {
@@ -86,7 +89,7 @@ WITHOUT_EFFECT = frozenset(
         "wordpieces_prefix",
     }
 )
-SHOWN_CHARACTERS = 60
+ID_DIGITS = 10  # 32 bits hold an id
 
 Check = Callable[[Any], str | None]  # what is wrong with a value
 
@@ -104,7 +107,7 @@ def check_tokenizer_files(directory: Path) -> None:
     for name, check in ((CONFIG, _config_field), (SPECIAL_TOKENS, _special_tokens_field), (ADDED_TOKENS, _added_token)):
         for field, value in fields_of(directory / name).items():
             if wrong := check(field, value):
-                raise ModelError(f"{directory / name}: {field}: {wrong}")
+                raise field_error(directory / name, field, wrong)
 
 
 def vocabulary_files(directory: Path) -> list[str]:
@@ -123,10 +126,17 @@ def tokenizer_class(directory: Path) -> tuple[Path, str | None]:
     return path, None
 
 
-def shown(value: object) -> str:
-    """A value as a message shows it."""
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+def token_limit(directory: Path) -> int | None:
+    """Tokens of the longest sequence by tokenizer_config.json; None where it sets no limit.
+
+    Raises ModelError when what it says is not a number of tokens.
+    """
+    fields = fields_of(directory / CONFIG)
+    name = next((name for name in LIMITS if name in fields), LIMITS[0])
+    limit = fields.get(name)
+    if wrong := _limit(limit):
+        raise field_error(directory / CONFIG, name, wrong)
+    return None if limit is None or limit > NO_LIMIT else int(limit)
 
 
 def fields_of(path: Path) -> dict[str, Any]:
@@ -212,7 +222,7 @@ def _tokens(value: Any) -> str | None:
 
 
 def _numbered_tokens(value: Any) -> str | None:
-    if not isinstance(value, Mapping) or not all(key.isdecimal() for key in value):
+    if not isinstance(value, Mapping) or not all(key.isdecimal() and len(key) < ID_DIGITS for key in value):
         return f"{shown(value)} does not give tokens by their ids"
     strange = next((token for token in value.values() if not isinstance(token, Mapping)), None)
     return _tokens(value) if strange is None else f"{shown(strange)} is not a token with its fields"

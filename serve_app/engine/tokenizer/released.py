@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 from tokenizers import Tokenizer as RustTokenizer
 
+from serve_app.domain.errors import shown
 from serve_app.engine.files import ModelError, read_json
 from serve_app.engine.tokenizer.failures import refused_as
-from serve_app.engine.tokenizer.files import CONFIG, TOKENIZER, shown, tokenizer_class, vocabulary_files
+from serve_app.engine.tokenizer.files import CONFIG, TOKENIZER, tokenizer_class, vocabulary_files
 
-# transformers counts a larger model_max_length as "no limit": LARGE_INTEGER in its tokenization_utils_base.py.
-NO_LIMIT = 1e20
 IN_PYTHON = "runs in Python, which is not supported; supported: the classes that transformers runs in Rust"
 
 _loading = Lock()
@@ -27,8 +26,8 @@ class Released:
     """What transformers made of a directory.
 
     name: of the tokenizer's class. vocabulary_names: by use, the files that the class makes a tokenizer of.
-    model_input_names: what it gives to a model. model_max_length: tokens; None is no limit. special_ids: of the tokens
-    that its files name as special. padding_id: of the padding token; None where it has none.
+    model_input_names: what it gives to a model. special_ids: of the tokens that its files name as special. padding_id:
+    of the padding token; None where it has none.
     """
 
     directory: Path
@@ -36,7 +35,6 @@ class Released:
     rust: RustTokenizer
     vocabulary_names: dict[str, str]
     model_input_names: list[str]
-    model_max_length: int | None
     truncated_side: Literal["left", "right"]
     special_ids: frozenset[int]
     padding_id: int | None
@@ -60,14 +58,12 @@ def load_released(directory: Path) -> Released:
                 made = auto.AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     if not isinstance(made, auto.TokenizersBackend):
         raise ModelError(f"{directory / 'config.json'}: model_type: its tokenizer, {type(made).__name__}, {IN_PYTHON}")
-    limit = made.model_max_length
     return Released(
         directory=directory,
         name=type(made).__name__,
         rust=made.backend_tokenizer,
         vocabulary_names=dict(type(made).vocab_files_names),
         model_input_names=made.model_input_names,
-        model_max_length=None if limit > NO_LIMIT else int(limit),
         truncated_side=made.truncation_side,
         special_ids=frozenset(made.all_special_ids),
         padding_id=made.pad_token_id,
@@ -77,8 +73,12 @@ def load_released(directory: Path) -> Released:
 def _require_rust(directory: Path, auto: Any) -> None:
     """Refuse a class that runs in Python before it is made: it may need a package that is not here."""
     path, asked = tokenizer_class(directory)
-    found = auto.tokenizer_class_from_name(asked) if asked else None
-    if found is not None and not issubclass(found, auto.TokenizersBackend):
+    if asked is None:
+        return
+    with refused_as(lambda: ModelError(f"{path}: tokenizer_class: {shown(asked)} is not a class of transformers")):
+        found = auto.tokenizer_class_from_name(asked)
+        in_python = found is not None and not issubclass(found, auto.TokenizersBackend)
+    if in_python:
         raise ModelError(f"{path}: tokenizer_class: {shown(asked)} {IN_PYTHON}")
 
 

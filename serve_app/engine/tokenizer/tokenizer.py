@@ -20,7 +20,6 @@ class Tokenizer:
     """A model's tokenizer. Thread-safe; encoding releases Python's lock.
 
     truncated_side: the end of a text that is dropped where it is too long and the request does not say.
-    model_max_length: tokens of the longest sequence that the tokenizer's own files allow; None is no limit.
     special_ids: of the tokens that its files name as special. padding_id: of the padding token; None where it has none.
     """
 
@@ -30,7 +29,6 @@ class Tokenizer:
         self._rust.no_truncation()
         self._rust.no_padding()
         self.truncated_side: Literal["left", "right"] = released.truncated_side
-        self.model_max_length = released.model_max_length
         self.special_ids, self.padding_id = released.special_ids, released.padding_id
 
     @classmethod

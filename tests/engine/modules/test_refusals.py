@@ -45,9 +45,9 @@ MODELS = "sentence_transformers.models"
 @pytest.mark.parametrize(
     ("listing", "said"),
     [
-        ({}, "modules.json: a list of modules is needed, found dict"),
+        ({}, "modules.json: a JSON list is needed, found an object"),
         ([], "modules.json: the first module must be a Transformer, found none"),
-        ([[]], "modules.json: module 0: an object is needed, found list"),
+        ([[]], "modules.json: module 0: an object is needed, found a list"),
         ([{"path": "", "name": "0"}], "modules.json: module 0: type: a text is needed, found None"),
         (
             [TRANSFORMER | {"type": f"{MODELS}.CLIPModel"}],
@@ -60,9 +60,9 @@ MODELS = "sentence_transformers.models"
         ),
         ([TRANSFORMER | {"path": "../other"}], "module 0: path: '../other' leads out of the model's directory"),
         ([TRANSFORMER | {"path": "/etc"}], "module 0: path: '/etc' leads out of the model's directory"),
-        ([TRANSFORMER | {"kwargs": ["task"]}], "module 0: kwargs: ['task'] is not supported; only an empty list is"),
+        ([TRANSFORMER | {"kwargs": ["task"]}], "module 0: kwargs: ['task'] is not supported"),
         ([TRANSFORMER | {"more": 1}], "module 0: more: 1 is not known, and it may change scores"),
-        ([TRANSFORMER, TRANSFORMER], "modules.json: two modules have the name '0'"),
+        ([TRANSFORMER, TRANSFORMER], "modules.json: name: two modules have the name '0'"),
         ([TRANSFORMER, TRANSFORMER | {"name": "1"}], "modules.json: a second Transformer is not supported"),
         ([TRANSFORMER], "modules.json: module 0: it is the last, and no module gives 'sentence_embedding'"),
     ],
@@ -74,7 +74,7 @@ def test_a_listing_that_is_not_supported_is_refused_by_its_entry(sound: Path, li
 
 def test_a_listing_that_is_cut_short_is_named(sound: Path) -> None:
     (sound / "modules.json").write_text('[{"idx": 0,')
-    assert refusal(sound).startswith("modules.json: not readable as JSON: ")
+    assert refusal(sound).startswith("modules.json: not JSON: line 1, column 12: ")
 
 
 TOKENS = {"module_input_name": "token_embeddings"}
@@ -153,7 +153,7 @@ def test_a_module_that_is_not_supported_is_refused_by_file_and_field(
         ),
         ({"model_type": "MultiVectorEncoder"}, "model_type: 'MultiVectorEncoder' is not supported"),
         ({"model_type": "CrossEncoder"}, "modules.json: module 3: it is the last, and no module gives 'scores'"),
-        ({"prompts": ["query: "]}, "prompts: an object is needed, found list"),
+        ({"prompts": ["query: "]}, "prompts: an object is needed, found a list"),
         ({"prompts": {"query": 7}}, "prompts.query: a text is needed, found 7"),
         (
             {"default_prompt_name": "sts"},
@@ -224,8 +224,8 @@ def test_a_transformers_settings_that_are_not_supported_are_refused(
         ("adapter_config.json", {}, "adapters (PEFT) are not supported; merge it into the model's weights"),
         ("processor_config.json", {"processor_class": "X"}, "processor_class: only models that read text by their tok"),
         ("tokenizer_config.json", {"processor_class": "X"}, "processor_class: only models that read text by their tok"),
-        ("tokenizer_config.json", {"model_max_length": "512"}, "model_max_length: '512' is not a number of 1 or more"),
-        ("tokenizer_config.json", {"max_len": 0}, "max_len: 0 is not a number of 1 or more"),
+        ("tokenizer_config.json", {"model_max_length": "512"}, "model_max_length: '512' is not a number of tokens"),
+        ("tokenizer_config.json", {"max_len": 0}, "max_len: 0 is not a number of tokens"),
     ],
 )
 def test_what_changes_how_a_model_reads_is_refused_by_its_file(

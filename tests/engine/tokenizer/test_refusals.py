@@ -161,6 +161,7 @@ def test_an_empty_vocabulary_is_refused(make: Directories) -> None:
 
 def test_a_vocabulary_of_another_kind_than_the_classs_is_refused(make: Directories) -> None:
     directory = make("read whole, bytes")
+    (directory / CONFIG).unlink()  # BERT's class is chosen by the model's type
     configure(directory, model_type="bert")
     (directory / "tokenizer.json").write_text((directory / "tokenizer.json").read_text().replace("<unk>", "[UNK]"))
     assert refusal(directory) == (

@@ -11,7 +11,7 @@ from sentence_transformers.models import Transformer
 from transformers import AutoTokenizer
 
 from serve_app.engine.tokenizer import Tokenizer
-from serve_app.engine.tokenizer.files import WITHOUT_EFFECT
+from serve_app.engine.tokenizer.files import WITHOUT_EFFECT, token_limit
 from tests.engine.tokenizer.directories import (
     KINDS,
     TEXTS,
@@ -183,7 +183,7 @@ def test_the_longest_sequence_is_what_transformers_resolves(
 ) -> None:
     directory = make(BERT)
     configure_tokenizer(directory, **fields)
-    assert Tokenizer.load(directory).model_max_length == limit
+    assert token_limit(directory) == limit
     assert AutoTokenizer.from_pretrained(directory).model_max_length in ([limit] if limit else [10**30, int(1e30)])
 
 

@@ -9,7 +9,7 @@ from serve_app.engine.models.bert import variants
 from serve_app.engine.models.bert.variants import Variant
 from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
-from serve_app.engine.models.supported import read_heads
+from serve_app.engine.models.supported import read_heads, read_positions
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.activation import Activation
@@ -96,7 +96,7 @@ def read_electra(fields: Fields, head: HeadKind) -> BertConfig:
 def read_distilbert(fields: Fields, head: HeadKind) -> BertConfig:
     """DistilBERT's configuration. Raises ModelError when an option of it is not supported."""
     hidden, heads = read_heads(fields, "dim", "n_heads")
-    positions = fields.whole("max_position_embeddings", 512)
+    positions = read_positions(fields, 512)
     # The table is in the weights, whatever it began as.
     fields.ignore({"sinusoidal_pos_embds"})
     return BertConfig(
@@ -125,7 +125,7 @@ def _read(
     # Only ELECTRA has it; some configurations of others do, too, and transformers does not read it.
     fields.ignore({"embedding_size"})
     hidden, heads = read_heads(fields)
-    positions = fields.whole("max_position_embeddings")
+    positions = read_positions(fields)
     # Positions begin behind the padding id, so that a table of 514 serves 512 tokens.
     first_position = 0 if uncounted is None else uncounted + 1
     return BertConfig(

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from serve_app.domain.errors import shown
 from serve_app.domain.model import HeadKind
 from serve_app.engine.models.activation import read_activation
 from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
-from serve_app.engine.models.supported import read_heads
+from serve_app.engine.models.supported import read_heads, read_positions
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.activation import Activation
@@ -80,12 +81,12 @@ def read_deberta(fields: Fields, head: HeadKind) -> DebertaConfig:
     fields.ignore({"conv_act", "conv_groups"})  # of the convolution that there is not
     terms = fields.raw("pos_att_type")
     if (_terms(terms) if isinstance(terms, str) else terms) not in (["p2c", "c2p"], ["c2p", "p2c"]):
-        raise fields.refusal("pos_att_type", f"{terms!r} is not supported; supported: p2c|c2p")
+        raise fields.refusal("pos_att_type", f"{shown(terms)} is not supported; supported: p2c|c2p")
     hidden, heads = read_heads(fields)
     for name in ("embedding_size", "pooler_hidden_size"):
         fields.only(name, hidden, default=hidden)
     fields.only("attention_head_size", hidden // heads, default=hidden // heads)
-    positions, buckets = fields.whole("max_position_embeddings"), fields.whole("position_buckets", least=4)
+    positions, buckets = read_positions(fields), fields.whole("position_buckets", least=4)
     return DebertaConfig(
         head=head,
         hidden=hidden,

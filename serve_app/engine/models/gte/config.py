@@ -7,7 +7,7 @@ from serve_app.domain.model import HeadKind
 from serve_app.engine.models.activation import read_activation
 from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
-from serve_app.engine.models.supported import read_heads
+from serve_app.engine.models.supported import read_heads, read_positions
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.activation import Activation
@@ -102,7 +102,7 @@ def _read(fields: Fields, head: HeadKind, waves: Waves) -> GteConfig:
         segments=fields.whole("type_vocab_size", 1, least=0),
         epsilon=fields.number("layer_norm_eps", 1e-12),
         activation=read_activation(fields, "hidden_act"),
-        max_tokens=longest(fields.directory, fields.whole("max_position_embeddings")),
+        max_tokens=longest(fields.directory, read_positions(fields)),
         waves=waves,
     )
 

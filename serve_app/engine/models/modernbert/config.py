@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from serve_app.domain.errors import shown
 from serve_app.domain.model import HeadKind
 from serve_app.engine.models.activation import read_activation
 from serve_app.engine.models.config import EncoderConfig, longest
 from serve_app.engine.models.fields import Fields
-from serve_app.engine.models.supported import read_heads
+from serve_app.engine.models.supported import read_heads, read_positions
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.activation import Activation
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from serve_app.engine.modules.head import Head
     from serve_app.engine.weights import Weights
 
+MOST_LAYERS = 10_000  # each is described by itself
 FULL, SLIDING = "full_attention", "sliding_attention"
 # Of masked words, of training, of how transformers 4 removed padding, and what a BERT has in their place.
 HARMLESS = frozenset({
@@ -101,7 +103,7 @@ def read_modernbert(fields: Fields, head: HeadKind) -> ModernBertConfig:
     fields.refuse("rope_scaling")
     fields.ignore(HARMLESS)
     hidden, heads = read_heads(fields)
-    layers = fields.whole("num_hidden_layers")
+    layers = fields.whole("num_hidden_layers", most=MOST_LAYERS)
     return ModernBertConfig(
         head=head,
         hidden=hidden,
@@ -110,7 +112,7 @@ def read_modernbert(fields: Fields, head: HeadKind) -> ModernBertConfig:
         intermediate=fields.whole("intermediate_size"),
         vocabulary=fields.whole("vocab_size"),
         epsilon=fields.number("norm_eps", 1e-5),
-        max_tokens=longest(fields.directory, fields.whole("max_position_embeddings")),
+        max_tokens=longest(fields.directory, read_positions(fields)),
         reaches=_reaches(fields, layers),
         activation=read_activation(fields, "hidden_activation"),
         classifier_activation=read_activation(fields, "classifier_activation"),
@@ -130,8 +132,8 @@ def _reaches(fields: Fields, layers: int) -> tuple[Reach, ...]:
         SLIDING: Reach(window, _theta(fields, SLIDING, "local_rope_theta", 10_000.0)),
     }
     names = _layer_types(fields, layers)
-    if len(names) != layers or not all(name in kinds for name in names):
-        raise fields.refusal("layer_types", f"{names!r} is not {FULL} or {SLIDING} for each of {layers} layers")
+    if len(names) != layers or not all(isinstance(name, str) and name in kinds for name in names):
+        raise fields.refusal("layer_types", f"{shown(names)} is not {FULL} or {SLIDING} for each of {layers} layers")
     return tuple(kinds[name] for name in names)
 
 

@@ -9,7 +9,7 @@ from serve_app.engine.models.bert.config import BertConfig
 from serve_app.engine.models.bert.variants import MPNET
 from serve_app.engine.models.config import longest
 from serve_app.engine.models.fields import Fields
-from serve_app.engine.models.supported import read_heads
+from serve_app.engine.models.supported import read_heads, read_positions
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.placement import Placement
@@ -42,7 +42,7 @@ class MPNetConfig(BertConfig):
 def read_mpnet(fields: Fields, head: HeadKind) -> MPNetConfig:
     """MPNet's configuration. Raises ModelError when an option of it is not supported."""
     hidden, heads = read_heads(fields)
-    positions = fields.whole("max_position_embeddings")
+    positions = read_positions(fields)
     return MPNetConfig(
         variant=MPNET,
         head=head,
