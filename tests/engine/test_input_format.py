@@ -60,17 +60,18 @@ def test_segments_are_the_tokenizers_word(
     assert (form.between.tolist(), form.between_in_first) == (between, in_first)
 
 
+PAIR = "the tokenizer puts the tokens of a pair into segments"
 SUPPORTED = "supported are 0 up to a place between two texts and 1 behind it"
 
 
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
-        ("x0 A0 x0 B1 x0", f"0 0 0 1 0; {SUPPORTED}"),
-        ("x0 A1 x1 B1 x1", f"0 1 1 1 1; {SUPPORTED}"),
-        ("x0 A0 x0 B0 x1", f"0 0 0 0 1; {SUPPORTED}"),
-        ("x1 A1 x1 B1 x1", f"1 1 1 1 1; {SUPPORTED}"),
-        ("x0 A0 x1 B2 x2", "up to 2; config.json's type_vocab_size is 2"),
+        ("x0 A0 x0 B1 x0", f": {PAIR} 0 0 0 1 0; {SUPPORTED}"),
+        ("x0 A1 x1 B1 x1", f": {PAIR} 0 1 1 1 1; {SUPPORTED}"),
+        ("x0 A0 x0 B0 x1", f": {PAIR} 0 0 0 0 1; {SUPPORTED}"),
+        ("x1 A1 x1 B1 x1", f": {PAIR} 1 1 1 1 1; {SUPPORTED}"),
+        ("x0 A0 x1 B2 x2", f"/config.json: type_vocab_size: 2 is too small; {PAIR} up to 2"),
     ],
 )
 def test_other_segments_of_a_pair_are_refused(make: Directories, pair: str, said: str) -> None:
@@ -78,13 +79,13 @@ def test_other_segments_of_a_pair_are_refused(make: Directories, pair: str, said
     framed(directory, "x0 A0", pair)
     with pytest.raises(ModelError) as raised:
         form_of(directory)
-    assert str(raised.value) == f"the tokenizer puts the tokens of a pair into segments {said}"
+    assert str(raised.value) == f"{directory}{said}"
 
 
 def test_a_segment_without_an_embedding_is_refused(make: Directories) -> None:
     directory = make("bert")
     configure(directory, type_vocab_size=1)
-    with pytest.raises(ModelError, match=r"into segments up to 1; config\.json's type_vocab_size is 1"):
+    with pytest.raises(ModelError, match=r"config\.json: type_vocab_size: 1 is too small; .* segments up to 1"):
         form_of(directory)
 
 
@@ -116,17 +117,19 @@ def test_the_side_that_is_dropped_is_the_tokenizers(make: Directories, side: str
 def test_a_token_without_an_embedding_is_named(make: Directories) -> None:
     directory = make("bert")
     configure_tokenizer(directory, additional_special_tokens=["<new>"])
-    with pytest.raises(ModelError, match=r"has 501 ids; config\.json's vocab_size is 500; '<new>' has id 500"):
+    with pytest.raises(
+        ModelError, match=r"config\.json: vocab_size: 500 is too small; the tokenizer has 501 ids; '<new>' has id 500"
+    ):
         form_of(directory)
 
 
 @pytest.mark.parametrize(
     ("token_id", "said"),
-    [(3, "is 3, '<unk>'; the tokenizer's is 1"), (0, "is 0, '<s>'; the tokenizer's is 1")],
+    [(3, "3, '<unk>'; the tokenizer's padding is 1"), (0, "0, '<s>'; the tokenizer's padding is 1")],
 )
 def test_a_token_without_a_position_that_is_not_padding_is_refused(make: Directories, token_id: int, said: str) -> None:
     directory = make("roberta")
     configure(directory, pad_token_id=token_id)
     with pytest.raises(ModelError) as raised:
         form_of(directory)
-    assert str(raised.value) == f"config.json's pad_token_id {said}"
+    assert str(raised.value) == f"{directory}/config.json: pad_token_id: positions leave out {said}"

@@ -128,7 +128,7 @@ def test_a_cuda_device_that_is_not_there_is_refused(directory: Path) -> None:
 
 def test_a_tokenizer_with_more_ids_than_the_model_is_refused(directory: Path) -> None:
     configure(directory, vocab_size=400)
-    with pytest.raises(ModelError, match=r"the tokenizer has 500 ids; config\.json's vocab_size is 400"):
+    with pytest.raises(ModelError, match=r"config\.json: vocab_size: 400 is too small; the tokenizer has 500 ids"):
         input_format(Tokenizer.load(directory), read_model(directory))
 
 
