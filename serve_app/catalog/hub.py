@@ -16,21 +16,40 @@ from huggingface_hub.errors import (
 from serve_app.catalog.card import Source
 from serve_app.catalog.catalog import CatalogError
 
-# Never pickles, never code. A star stands for folders, too: modules, and a Transformer, may lie in one.
+# All that the engine reads, or refuses by its name. Never pickles, never code.
+NAMES = (
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-?????-of-?????.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spm.model",
+    "spiece.model",
+    "tokenizer.model",
+    *(
+        f"sentence_{family}_config.json"
+        for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+    ),
+    "adapter_config.json",
+    "processor_config.json",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "additional_chat_templates/*.jinja",
+)
+# Modules, and a Transformer, may lie in folders of their own: 0_Transformer, 1_Pooling.
 FILES = [
     "modules.json",
     "config_sentence_transformers.json",
-    "*config.json",  # of model, tokenizer and modules, and of what is refused, such as adapters
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "*tokenizer.json",
-    "*vocab.txt",
-    "*vocab.json",
-    "*merges.txt",
-    "*.model",  # sentencepiece's
-    "*special_tokens_map.json",
-    "*added_tokens.json",
-    "*chat_template*",
+    *(folder + name for folder in ("", "[0-9]_*/", "[0-9][0-9]_*/") for name in NAMES),
 ]
 TIMEOUT_S = 15.0
 

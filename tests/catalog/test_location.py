@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 import socket
@@ -15,7 +16,13 @@ from serve_app.catalog.catalog import Catalog, CatalogError, load_catalog
 from serve_app.catalog.description import describe
 from serve_app.catalog.hub import FILES
 from serve_app.catalog.location import locate, resolve
-from serve_app.engine.modules.model_config import read_model
+from serve_app.engine.files import INDEX, WEIGHTS
+from serve_app.engine.modules.listing import MODULES
+from serve_app.engine.modules.model_config import ADAPTER, POOLING, PROCESSORS, TEMPLATES, read_model
+from serve_app.engine.modules.settings import SETTINGS
+from serve_app.engine.modules.transformer import NAMES
+from serve_app.engine.tokenizer.files import ADDED_TOKENS, SPECIAL_TOKENS, TOKENIZER, VOCABULARIES
+from serve_app.engine.tokenizer.files import CONFIG as CONFIG_FILE
 from tests.engine.spoilt import configure
 from tests.tiny_models import TinyModel
 
@@ -208,8 +215,33 @@ def test_the_hub_is_asked_for_all_that_is_read_and_for_neither_pickles_nor_code(
         "0_Transformer/config.json", "0_Transformer/model.safetensors", "0_Transformer/tokenizer.json",
         "0_Transformer/vocab.txt", "0_Transformer/sentence_bert_config.json",
     ]  # fmt: skip
-    unwanted = ["pytorch_model.bin", "2_Dense/pytorch_model.bin", "modeling.py", "README.md", "onnx/model.onnx", "a.h5"]
+    unwanted = [
+        "pytorch_model.bin", "2_Dense/pytorch_model.bin", "modeling.py", "README.md", "onnx/model.onnx", "a.h5",
+        "onnx/config.json", "onnx/tokenizer.json", "openvino/openvino_model.xml", "openvino/config.json",
+        ".gitattributes",
+        "chat_template.py", "chat_template.bin", "my_tokenizer.json", "tf_model.h5", "flax_model.msgpack",
+        "rust_model.ot",
+        "training_args.bin", "optimizer.pt", "generation_config.json", "adapter_model.safetensors", "tokenizer.py",
+        "eval/results.json", "1_Pooling/modeling.py", "coreml/model.mlmodel", "consolidated.safetensors",
+    ]  # fmt: skip
     assert list(filter_repo_objects(wanted + unwanted, allow_patterns=FILES)) == wanted
+
+
+def test_the_hub_is_asked_for_every_file_that_the_engine_knows() -> None:
+    known = [
+        MODULES,
+        SETTINGS,
+        WEIGHTS,
+        INDEX,
+        ADAPTER,
+        TOKENIZER,
+        CONFIG_FILE,
+        SPECIAL_TOKENS,
+        ADDED_TOKENS,
+        str(POOLING),
+    ]
+    known += [*PROCESSORS, *TEMPLATES[:2], f"{TEMPLATES[2]}/tool_use.jinja", *NAMES, *itertools.chain(*VOCABULARIES)]
+    assert list(filter_repo_objects(known, allow_patterns=FILES)) == known
 
 
 @pytest.mark.usefixtures("closed_endpoint")
