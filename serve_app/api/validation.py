@@ -45,12 +45,13 @@ def validated(model: type[Body], body: bytes) -> tuple[Body, Sequence[str]]:
     try:
         return model.model_validate_json(body), ()
     except ValidationError as error:
-        if _no_json(error) and (good := mended(body)):
+        errors = _errors(error)
+        if errors[0]["type"] == "json_invalid" and (good := mended(body)):
             try:
                 return model.model_validate_json(good.body), good.warnings
             except ValidationError as second:
-                raise _explain(model, second, good.body) from None
-        raise _explain(model, error, body) from None
+                raise _explain(model, _errors(second), good.body) from None
+        raise _explain(model, errors, body) from None
 
 
 def agreed(body: RequestBody, *names: str) -> Any:
@@ -96,17 +97,18 @@ def require_count(texts: Sequence[object], names: FieldNames, most: int) -> None
         )
 
 
-def _no_json(error: ValidationError) -> bool:
-    return error.errors(include_url=False, include_context=False, include_input=False)[0]["type"] == "json_invalid"
+def _errors(error: ValidationError) -> list[ErrorDetails]:
+    """A few: lists stop at their first fault, and so does the number of forms that a field has."""
+    return error.errors(include_url=False, include_context=False)
 
 
-def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> ServiceError:
-    if _no_json(error):
-        message = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
+def _explain(model: type[RequestBody], errors: list[ErrorDetails], body: bytes) -> ServiceError:
+    if errors[0]["type"] == "json_invalid":
+        message = errors[0]["msg"]
         if "number out of range" in message and (named := _explain_long_number(model, body)):
             return named
         return _explain_syntax(message.removeprefix("Invalid JSON: "), body)
-    first = _first(error.errors(include_url=False, include_context=False))
+    first = _nearest(errors)
     location = first["loc"]
     if not location:
         message = f"the body must be a JSON object; got {shown(first['input'])}"
@@ -154,13 +156,18 @@ def _within(model: type[RequestBody], part: int | str) -> str:
     return f".{part}" if part in model.inner else ""
 
 
-def _first(errors: list[ErrorDetails]) -> ErrorDetails:
-    """The first error; of a field that may have several forms, that of the form that was nearest to it."""
+def _nearest(errors: list[ErrorDetails]) -> ErrorDetails:
+    """The first field's error; where it may have several forms, that of the form that was read the furthest.
+
+    Of forms that were read as far, one that only a limit was against.
+    """
     field = errors[0]["loc"][:1]
-    return max(
-        (error for error in errors if error["loc"][:1] == field),
-        key=lambda error: sum(isinstance(part, int) for part in error["loc"]),
-    )
+
+    def reach(error: ErrorDetails) -> tuple[int, list[int], bool]:
+        steps = [part for part in error["loc"] if isinstance(part, int)]
+        return len(steps), steps, not error["type"].endswith("_type")
+
+    return max((error for error in errors if error["loc"][:1] == field), key=reach)
 
 
 def _explain_long_number(model: type[RequestBody], body: bytes) -> ServiceError | None:
@@ -168,7 +175,7 @@ def _explain_long_number(model: type[RequestBody], body: bytes) -> ServiceError 
     try:
         model.model_validate(json.loads(body, parse_int=_short_or_text))
     except ValidationError as error:
-        return _explain(model, error, body)
+        return _explain(model, _errors(error), body)
     except (ValueError, RecursionError):
         return None
     return None

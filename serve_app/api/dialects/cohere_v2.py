@@ -15,7 +15,7 @@ from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import BLANK_QUERY, STATUS
-from serve_app.api.lenient import Flag, ModelName, NotNegative, Whole
+from serve_app.api.lenient import Flag, Items, ModelName, NotNegative, Whole
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query
 from serve_app.domain.answer import Ranking, Usage
 from serve_app.domain.errors import ServiceError
@@ -37,7 +37,7 @@ class RerankBody(SelectionBody, TruncationBody):
         str, Field(description="What the documents are ranked by; not blank.", json_schema_extra=NOT_BLANK)
     ]
     documents: Annotated[
-        list[str | Annotated[dict[str, Any], WithJsonSchema(TEXT_OBJECT)]], Field(json_schema_extra=NOT_EMPTY)
+        Items[str | Annotated[dict[str, Any], WithJsonSchema(TEXT_OBJECT)]], Field(json_schema_extra=NOT_EMPTY)
     ]
     return_documents: Annotated[Flag | None, Field(description="Not Cohere's; LiteLLM sends it.")] = None
     max_chunks_per_doc: Annotated[NotNegative | None, Field(description="Not Cohere's; see /v1/rerank.")] = None

@@ -5,18 +5,18 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
-from serve_app.api.lenient import TokenId
+from serve_app.api.lenient import Items, TokenId
 from serve_app.api.validation import NOT_EMPTY, require_count
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.request import FieldNames
 
 Text = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1})]
-OwnIds = Annotated[list[TokenId], Field(json_schema_extra=NOT_EMPTY)]  # the model's token ids of one text
+OwnIds = Annotated[Items[TokenId], Field(json_schema_extra=NOT_EMPTY)]  # the model's token ids of one text
 Inputs = (
     Text
-    | Annotated[list[Text], Field(json_schema_extra=NOT_EMPTY)]
+    | Annotated[Items[Text], Field(json_schema_extra=NOT_EMPTY)]
     | OwnIds
-    | Annotated[list[OwnIds], Field(json_schema_extra=NOT_EMPTY)]
+    | Annotated[Items[OwnIds], Field(json_schema_extra=NOT_EMPTY)]
 )
 ITEM_FORM = "a string or an array of token ids"
 

@@ -13,7 +13,7 @@ from serve_app.api.dialects.results import cohere_meta, priced, result_bodies, v
 from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
-from serve_app.api.lenient import Flag, ModelName, NotNegative
+from serve_app.api.lenient import Flag, Items, ModelName, NotNegative
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query, unknown_fields
 from serve_app.domain.answer import Ranking, Usage
 from serve_app.domain.price import format_usd
@@ -33,7 +33,7 @@ class RerankBody(SelectionBody, TruncationBody):
         str, Field(description="What the documents are ranked by; not blank.", json_schema_extra=NOT_BLANK)
     ]
     documents: Annotated[
-        list[str | dict[str, Any]],
+        Items[str | dict[str, Any]],
         Field(
             description='Strings, or objects with a "text" (or with the fields of rank_fields).',
             json_schema_extra=NOT_EMPTY,
@@ -43,7 +43,7 @@ class RerankBody(SelectionBody, TruncationBody):
     return_passages: Annotated[
         Flag | None, Field(description="Tell where in each document its best passage lies, in characters.")
     ] = None
-    rank_fields: Annotated[list[str] | None, Field(description="Fields of object documents that are read.")] = None
+    rank_fields: Annotated[Items[str] | None, Field(description="Fields of object documents that are read.")] = None
     raw_scores: Annotated[Flag | None, Field(description="The model's own score in place of 0 to 1.")] = None
     max_chunks_per_doc: Annotated[
         NotNegative | None,

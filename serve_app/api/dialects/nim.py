@@ -10,7 +10,7 @@ from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import shown_scores
 from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
-from serve_app.api.lenient import ModelName
+from serve_app.api.lenient import Items, ModelName
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, RequestBody, require_count, require_query
 from serve_app.domain.answer import Ranking
 from serve_app.domain.request import Document, FieldNames, Reading, RerankRequest
@@ -49,7 +49,7 @@ class RankingBody(SelectionBody):
 
     model: ModelName = None
     query: QueryText
-    passages: Annotated[list[PassageText], Field(json_schema_extra=NOT_EMPTY)]
+    passages: Annotated[Items[PassageText], Field(json_schema_extra=NOT_EMPTY)]
     truncate: Annotated[
         Literal["END", "NONE"] | None, Field(description="END: cut long texts (default); NONE: refuse them.")
     ] = None

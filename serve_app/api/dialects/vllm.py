@@ -18,7 +18,7 @@ from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import STATUS
-from serve_app.api.lenient import Flag, ModelName
+from serve_app.api.lenient import Flag, Items, ModelName
 from serve_app.api.validation import require_count, require_query, require_same
 from serve_app.domain.answer import PairScores, Usage
 from serve_app.domain.errors import ServiceError
@@ -34,7 +34,7 @@ ERROR_TYPES = {
     503: "ServiceUnavailableError",
 }
 
-Texts = str | list[str]
+Texts = str | Items[str]
 # What the two sides are called, the first that is there counts; vLLM has renamed them.
 FIRST, SECOND = ("text_1", "queries", "data_1"), ("text_2", "documents", "items", "data_2")
 

@@ -11,7 +11,7 @@ from serve_app.api.dialects.results import voyage_results
 from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
-from serve_app.api.lenient import Flag, ModelName
+from serve_app.api.lenient import Flag, Items, ModelName
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query
 from serve_app.domain.answer import Ranking
 from serve_app.domain.request import Document, FieldNames, RerankRequest
@@ -29,7 +29,7 @@ class VoyageRerankBody(SelectionBody, TruncationBody):
     query: Annotated[
         str, Field(description="What the documents are ranked by; not blank.", json_schema_extra=NOT_BLANK)
     ]
-    documents: Annotated[list[str], Field(json_schema_extra=NOT_EMPTY)]
+    documents: Annotated[Items[str], Field(json_schema_extra=NOT_EMPTY)]
     return_documents: Annotated[Flag | None, Field(description="Give each document back with its score.")] = None
 
 

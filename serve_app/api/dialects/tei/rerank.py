@@ -16,7 +16,7 @@ from serve_app.api.dialects.tei.errors import ERRORS
 from serve_app.api.dialects.tei.fields import Direction, Prompt, cost_headers, side_of
 from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
-from serve_app.api.lenient import Flag, ModelName
+from serve_app.api.lenient import Flag, Items, ModelName
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query, require_same
 from serve_app.domain.answer import Ranking
 from serve_app.domain.errors import ServiceError
@@ -37,9 +37,9 @@ class RerankBody(SelectionBody, TruncationBody):
 
     model: ModelName = None
     query: Annotated[str, Field(json_schema_extra=NOT_BLANK)]
-    texts: Annotated[list[str], Field(json_schema_extra=NOT_EMPTY)]
+    texts: Annotated[Items[str], Field(json_schema_extra=NOT_EMPTY)]
     documents: Annotated[
-        list[str | dict[str, Any]] | None, Field(description="The same once more, as vLLM names them.")
+        Items[str | dict[str, Any]] | None, Field(description="The same once more, as vLLM names them.")
     ] = None
     raw_scores: Flag | None = None
     return_text: Flag | None = None

@@ -11,7 +11,7 @@ from serve_app.api.dialects import examples
 from serve_app.api.dialects.tei.errors import ERRORS
 from serve_app.api.dialects.tei.fields import INPUTS
 from serve_app.api.endpoint import Asked, Post, Reply, Words
-from serve_app.api.lenient import Flag, ModelName
+from serve_app.api.lenient import Flag, Items, ModelName
 from serve_app.api.validation import NOT_EMPTY, RequestBody, require_count
 from serve_app.domain.answer import Token, TokenLists
 from serve_app.domain.request import TokenizeRequest
@@ -26,7 +26,7 @@ class TokenizeBody(RequestBody):
     item_forms: ClassVar[Mapping[str, str]] = {"inputs": "a string"}
 
     model: ModelName = None
-    inputs: str | Annotated[list[str], Field(json_schema_extra=NOT_EMPTY)]
+    inputs: str | Annotated[Items[str], Field(json_schema_extra=NOT_EMPTY)]
     add_special_tokens: Flag | None = None
     prompt_name: Annotated[None, Field(description="No model here has prompts.")] = None
 
