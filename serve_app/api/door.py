@@ -1,7 +1,7 @@
 """The one way in: every request to every endpoint goes through here, in this order.
 
-Request id and arrival (context.py) -> who asks -> body, bounded in bytes and in time -> parse -> admission -> work ->
-render -> capture -> answer -> one log line (context.py).
+Request id and arrival (context.py) -> who asks -> body, bounded in bytes and in time -> mend -> parse -> admission ->
+work -> render -> capture -> answer -> one log line (context.py).
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from serve_app.api.endpoint import Asked, Endpoint, Get, Lookup, Post
 from serve_app.api.exchange import CLIENT_GONE, Exchange, exchange_of
 from serve_app.api.hang_up import HungUpError, WhileConnected
 from serve_app.api.headers import read_terms
+from serve_app.api.mending import mended
 from serve_app.api.notices import warning_header
 from serve_app.api.shared_path import whose
 from serve_app.api.tenant import tenant_of
@@ -62,10 +63,10 @@ class Door:
             began=exchange.began,
             request_id=exchange.request_id,
         )
-        given = await self._read(request, terms, exchange)
-        endpoint = whose(sharing, given)
+        given = await mended(await self._read(request, terms, exchange))
+        endpoint = whose(sharing, given.body)
         _enter(exchange, endpoint)
-        body, asked = endpoint.read(given, self._settings.http)
+        body, asked = endpoint.read(given.body, self._settings.http, given.warnings)
         async with WhileConnected(request.receive) as connected, self._service.job(asked, terms) as job:
             answer = await job.answer()
             connected.stop()

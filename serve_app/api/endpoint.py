@@ -1,6 +1,6 @@
 """What an endpoint is: a record that its dialect declares and the door runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -89,11 +89,14 @@ class Post(Endpoint, Generic[Body, Request, Answer]):
     render: Callable[[Answer, Asked[Body, Request]], Reply]
     marks: Marks | None = None
 
-    def read(self, body: bytes, http: HttpSettings) -> tuple[Body, Request]:
-        """A body, checked, and what it asks for. Raises ServiceError invalid_request naming the field at fault."""
-        checked, warnings = validated(self.body, body)
+    def read(self, body: bytes, http: HttpSettings, warnings: Sequence[str] = ()) -> tuple[Body, Request]:
+        """A body, checked, and what it asks for. warnings: to be told before its own.
+
+        Raises ServiceError invalid_request naming the field at fault.
+        """
+        checked = validated(self.body, body)
         request = self.parse(checked, http)
-        request.warnings.extend(warnings)
+        request.warnings[:0] = warnings
         return checked, request
 
 

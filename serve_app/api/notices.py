@@ -10,5 +10,5 @@ def warning_header(warnings: Sequence[str]) -> dict[str, str]:
     """The header; none where there is nothing to tell. warnings: ASCII but for "…", each on one line."""
     if not warnings:
         return {}
-    more = [f"and {len(warnings) - MOST:,} more"] if len(warnings) > MOST else []
+    more = ["and more"] if len(warnings) > MOST else []
     return {WARNING: "; ".join([*warnings[:MOST], *more]).replace("…", "...")}

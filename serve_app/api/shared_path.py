@@ -6,7 +6,6 @@ from typing import Any
 from pydantic_core import from_json
 
 from serve_app.api.endpoint import Post
-from serve_app.api.mending import mended
 
 
 def whose(sharing: Sequence[Post[Any, Any, Any]], body: bytes) -> Post[Any, Any, Any]:
@@ -26,11 +25,7 @@ def _fields(body: bytes) -> dict[str, Any] | None:
     try:
         fields = from_json(body)
     except ValueError:
-        good = mended(body)
-        try:
-            fields = None if good is None else from_json(good.body)
-        except ValueError:
-            return None
+        return None
     return fields if isinstance(fields, dict) else None
 
 

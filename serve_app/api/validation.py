@@ -9,7 +9,6 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from serve_app.api.mending import mended
 from serve_app.api.places import places
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.request import FieldNames
@@ -37,21 +36,15 @@ class RequestBody(BaseModel):
 Body = TypeVar("Body", bound=RequestBody)
 
 
-def validated(model: type[Body], body: bytes) -> tuple[Body, Sequence[str]]:
-    """The body as a model, and what its client is to be told of what was mended to read it.
+def validated(model: type[Body], body: bytes) -> Body:
+    """The body as a model.
 
     Raises ServiceError invalid_request naming the field at fault.
     """
     try:
-        return model.model_validate_json(body), ()
+        return model.model_validate_json(body)
     except ValidationError as error:
-        errors = _errors(error)
-        if errors[0]["type"] == "json_invalid" and (good := mended(body)):
-            try:
-                return model.model_validate_json(good.body), good.warnings
-            except ValidationError as second:
-                raise _explain(model, _errors(second), good.body) from None
-        raise _explain(model, errors, body) from None
+        raise _explain(model, error, body) from None
 
 
 def agreed(body: RequestBody, *names: str) -> Any:
@@ -97,12 +90,8 @@ def require_count(texts: Sequence[object], names: FieldNames, most: int) -> None
         )
 
 
-def _errors(error: ValidationError) -> list[ErrorDetails]:
-    """A few: lists stop at their first fault, and so does the number of forms that a field has."""
-    return error.errors(include_url=False, include_context=False)
-
-
-def _explain(model: type[RequestBody], errors: list[ErrorDetails], body: bytes) -> ServiceError:
+def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> ServiceError:
+    errors = error.errors(include_url=False, include_context=False)
     if errors[0]["type"] == "json_invalid":
         message = errors[0]["msg"]
         if "number out of range" in message and (named := _explain_long_number(model, body)):
@@ -133,20 +122,27 @@ def _told(message: str) -> str:
 
 def _explain_syntax(message: str, body: bytes) -> ServiceError:
     """Where a body ceases to be JSON: line, column (both from 1, in bytes), and the field or document."""
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        before = body[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        message = f"byte 0x{body[error.start]:02x} is no UTF-8 at line {line} column {column}"
     if (at := AT.search(message)) and (line := int(at[1])) <= MOST_LINES:
-        column = int(at[2])
         start = 0
         for _ in range(line - 1):
             start = body.find(b"\n", start) + 1
-        if place := places(body, [start + column - 1])[0]:
+        offset = start + int(at[2]) - 1
+        message = _no_utf8(body, offset) or message
+        if place := places(body, [offset])[0]:
             message += f", in {place}"
     return ServiceError("invalid_request", f"the body is not valid JSON: {message}", fault="syntax")
+
+
+def _no_utf8(body: bytes, most: int) -> str:
+    """The first byte that is no UTF-8, where there is one up to an offset."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        if error.start <= most:
+            before = body[: error.start]
+            line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+            return f"byte 0x{body[error.start]:02x} is no UTF-8 at line {line} column {column}"
+    return ""
 
 
 def _within(model: type[RequestBody], part: int | str) -> str:
@@ -175,7 +171,7 @@ def _explain_long_number(model: type[RequestBody], body: bytes) -> ServiceError 
     try:
         model.model_validate(json.loads(body, parse_int=_short_or_text))
     except ValidationError as error:
-        return _explain(model, _errors(error), body)
+        return _explain(model, error, body)
     except (ValueError, RecursionError):
         return None
     return None

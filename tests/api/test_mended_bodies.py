@@ -1,12 +1,17 @@
 """Half a surrogate pair costs one character and a warning; what is no JSON is told where."""
 
 import json
+import threading
 from typing import Any
 
 import httpx
 import pytest
 
+from serve_app.api import mending
+from serve_app.api.mending import mended
 from serve_app.api.places import places
+from serve_app.api.routes import build_api
+from serve_app.settings import Settings
 from tests.api.word_overlap import WordOverlap
 
 JSON = {"content-type": "application/json"}
@@ -86,6 +91,54 @@ class TestHalfASurrogatePair:
         answer = (await posted(client, "/v1/rerank", json.dumps(body))).json()
         assert len(answer["warnings"]) == 11
 
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            (rf'{{"query": "a{HALF}", "documents": ["b", "c" "d"]}}', "at line 1 column 45, in documents[1]"),
+            (rf'{{"query": "a{HALF}", "documents": ["b", "\udzzz"]}}', "in documents[1]"),
+        ],
+    )
+    async def test_does_not_hide_where_a_body_is_no_json(self, client: httpx.AsyncClient, body: str, said: str) -> None:
+        response = await posted(client, "/v1/rerank", body.replace(HALF, r"\ud83d"))
+        message = response.json()["error"]["message"]
+        assert message.endswith(said)
+        assert "surrogate" not in message
+
+    async def test_is_named_before_what_else_was_ignored(self, client: httpx.AsyncClient) -> None:
+        body = {"query": HALF, "documents": ["a"], **{f"k{number}": 1 for number in range(9)}}
+        told = (await posted(client, "/v1/rerank", json.dumps(body))).headers["x-warning"].split("; ")
+        assert told[0] == f"query {WARNING}"
+        assert told[5:] == ["and more"]
+
+    @pytest.mark.parametrize("size", [10_000, 1_100_000])
+    async def test_is_mended_once_and_for_a_large_body_in_a_thread(
+        self, monkeypatch: pytest.MonkeyPatch, size: int
+    ) -> None:
+        threads = []
+
+        def scanned(body: bytes) -> list[int]:
+            threads.append(threading.current_thread() is threading.main_thread())
+            return halves(body)
+
+        halves = mending._halves
+        monkeypatch.setattr(mending, "_halves", scanned)
+        transport = httpx.ASGITransport(build_api(WordOverlap(), Settings()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://rayrank") as client:
+            body = {"query": "a", "documents": ["b" * size + HALF], "top_k": 1}
+            response = await posted(client, "/v1/rerank", json.dumps(body))
+        assert response.headers["x-warning"] == f"documents[0] {WARNING}"
+        assert threads == [size < 1_000_000]
+
+
+@pytest.mark.parametrize("text", ["\U0001f600 a", "a\\\\ud83d", "\u4e2d" * 5_000, "a" * 9_000 + "\\n" * 5_000, ""])
+@pytest.mark.parametrize("half", [r"\ud83d", r"\uDE00"])
+async def test_every_half_is_found_whatever_lies_around_it(text: str, half: str) -> None:
+    around = json.dumps(text)[1:-1]
+    body = f'["{around}{half}{around}{half}"]'
+    found = await mended(body.encode())
+    assert json.loads(found.body) == [f"{text}\ufffd{text}\ufffd"]
+    assert len(found.body) == len(body)
+
 
 async def test_a_byte_order_mark_is_dropped(client: httpx.AsyncClient) -> None:
     body = b"\xef\xbb\xbf" + json.dumps({"query": "a", "documents": ["a"]}).encode()
@@ -94,9 +147,18 @@ async def test_a_byte_order_mark_is_dropped(client: httpx.AsyncClient) -> None:
     assert "x-warning" not in response.headers
 
 
+async def test_a_byte_order_mark_does_not_hide_where_a_body_is_no_json(client: httpx.AsyncClient) -> None:
+    response = await posted(client, "/v1/rerank", b'\xef\xbb\xbf{"query": "a",\n "documents": ["b", "c" "d"]}')
+    message = response.json()["error"]["message"]
+    assert message.endswith("at line 2 column 25, in documents[1]")
+    first = (await posted(client, "/v1/rerank", b'\xef\xbb\xbf{"query": a}')).json()["error"]["message"]
+    assert first.endswith("expected value at line 1 column 14, in query")
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
+        (b'{"query": tru, "documents": ["\xff"]}', "at line 1 column 14, in query"),
         (b'{"query": "a", "documents": ["b", "c', "EOF while parsing a string at line 1 column 36, in documents[1]"),
         (b'{"query": "a",\n "documents": ["b", "c" "d"]}', "at line 2 column 25, in documents[1]"),
         (b'{"query": "a", "documents": [{"text": tru}]}', "at line 1 column 42, in documents[0].text"),
