@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+MOST = 2**31 - 1  # of a limit: sums of such numbers are far from what 64 bits hold
 FLAGS = {"true": True, "1": True, "false": False, "0": False}
 WHOLE = re.compile(r"\s*([+-]?[0-9]{1,4000})(?:\.0*)?\s*")  # more digits than Python reads are no number of anything
 NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
@@ -37,9 +38,14 @@ def number_or_text(value: object) -> object:
     return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
 
 
-def none_if_blank(value: str | None) -> str | None:
+def none_if_blank(value: object) -> object:
     """None for a text of white space."""
-    return value if value and value.strip() else None
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def limit(value: int | None) -> int | None:
+    """A client's own limit, in 32 bits: nothing that is limited comes to more. None for 0, which is no limit."""
+    return min(value, MOST) if value else None
 
 
 Item = TypeVar("Item")

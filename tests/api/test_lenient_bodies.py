@@ -1,11 +1,13 @@
 """Bodies that say the right thing in another spelling are understood, in every dialect."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from serve_app.domain.request import Reading
+from serve_app.api.lenient import MOST
+from serve_app.domain.request import EmbedRequest, Reading
 from tests.api.word_overlap import MODEL, WordOverlap
 
 QUERY, TEXTS = "red fish swims", ["blue", "red fish", "red"]
@@ -33,6 +35,15 @@ ROUTES = [
     ("/embed", {"inputs": "a"}),
     ("/tokenize", {"inputs": "a"}),
 ]
+
+TRUNCATING = [each for each in ROUTES if each[0] != "/tokenize" and each[1] is not VOYAGE]
+TRUNCATING.append(("/v1/rerank", RERANK | {"top_k": 3}))
+
+
+def reading_of(request: Any) -> tuple[bool, str | None]:
+    """Whether long texts are cut, and where."""
+    reading = request if isinstance(request, EmbedRequest) else request.reading
+    return reading.truncate, reading.truncated_side
 
 
 async def understood(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Any:
@@ -136,6 +147,21 @@ async def test_no_limit_of_chunks_is_as_many_as_a_document_has(
     assert [request.reading.max_passages for request in service.requests] == [passages] * 3
 
 
+@pytest.mark.parametrize("given", [2**31, 10**18, 2**63, 10**4_000])
+async def test_a_limit_that_no_text_comes_to_is_in_32_bits(
+    client: httpx.AsyncClient, service: WordOverlap, given: int
+) -> None:
+    names = ("max_tokens_per_query", "max_tokens_per_doc", "truncate_prompt_tokens")
+    for path, body, name in RANKING:
+        fields = {name: given, "max_chunks_per_doc": given}
+        await understood(client, path, body | fields | ({} if path == "/v1/ranking" else dict.fromkeys(names, given)))
+        assert service.requests[-1].top_n == MOST, path
+    await understood(client, "/score", SCORE | dict.fromkeys(names, given))
+    all_read = Reading(max_query_tokens=MOST, max_document_tokens=MOST, max_sequence_tokens=MOST)
+    of_passages = replace(all_read, max_passages=MOST)
+    assert {request.reading for request in service.requests} == {Reading(), all_read, of_passages}
+
+
 class TestScoreThreshold:
     @pytest.mark.parametrize(("path", "body", "name"), RANKING)
     async def test_what_is_below_it_is_left_out(
@@ -168,20 +194,40 @@ class TestRedundantFields:
         text = await refused(client, "/score", body | {"items": TEXTS[:2]})
         assert "text_2 and items mean the same and differ" in text
 
-    async def test_truncate_and_truncation_may_say_the_same(
-        self, client: httpx.AsyncClient, service: WordOverlap
+    @pytest.mark.parametrize("fields", [{"truncate": False}, {"truncation": "false"}, {"truncate": 0, "truncation": 0}])
+    @pytest.mark.parametrize(("path", "body"), TRUNCATING)
+    async def test_truncate_and_truncation_are_one_field(
+        self, client: httpx.AsyncClient, service: WordOverlap, path: str, body: dict[str, Any], fields: dict[str, Any]
     ) -> None:
-        await understood(client, "/v2/rerank", RERANK | {"truncate": False, "truncation": "false"})
-        assert service.requests[0].reading == Reading(truncate=False)
-        text = await refused(client, "/v2/rerank", RERANK | {"truncate": False, "truncation": True})
-        assert "truncate and truncation mean the same and differ: False and True" in text
+        await understood(client, path, body | fields)
+        await understood(client, path, body | dict.fromkeys(fields, True))
+        assert [reading_of(request)[0] for request in service.requests] == [False, True]
+        text = await refused(client, path, body | {"truncate": False, "truncation": True})
+        assert "truncate and truncation mean the same and differ: " in text
 
-    async def test_teis_direction_and_vllms_side_may_say_the_same(
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"truncation_side": "left"},
+            {"truncation_direction": "Left"},
+            {"truncation_side": "Left", "truncation_direction": "left"},
+        ],
+    )
+    @pytest.mark.parametrize(("path", "body"), TRUNCATING)
+    async def test_truncation_side_and_direction_are_one_field(
+        self, client: httpx.AsyncClient, service: WordOverlap, path: str, body: dict[str, Any], fields: dict[str, Any]
+    ) -> None:
+        await understood(client, path, body | fields)
+        assert reading_of(service.requests[0])[1] == "left"
+        text = await refused(client, path, body | {"truncation_side": "left", "truncation_direction": "Right"})
+        assert "truncation_side and truncation_direction mean the same and differ: 'left' and 'right'" in text
+
+    async def test_nims_truncate_and_truncation_may_say_the_same(
         self, client: httpx.AsyncClient, service: WordOverlap
     ) -> None:
-        await understood(client, "/rerank", TEI | {"truncation_direction": "Left", "truncation_side": "left"})
-        assert service.requests[0].reading == Reading(truncated_side="left")
-        await refused(client, "/rerank", TEI | {"truncation_direction": "Left", "truncation_side": "right"})
+        await understood(client, "/v1/ranking", NIM | {"truncate": "NONE", "truncation": False})
+        assert service.requests[0].reading == Reading(truncate=False)
+        await refused(client, "/v1/ranking", NIM | {"truncate": "END", "truncation": False})
 
 
 @pytest.mark.parametrize("name", ["instruct", "instruction", "task"])

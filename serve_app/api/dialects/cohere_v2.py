@@ -11,7 +11,7 @@ from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
 from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import cohere_meta, result_bodies
 from serve_app.api.dialects.selection import SelectionBody
-from serve_app.api.dialects.truncation import TruncationBody
+from serve_app.api.dialects.truncation import ReadingBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import BLANK_QUERY, STATUS
@@ -25,7 +25,7 @@ from serve_app.settings import HttpSettings
 TEXT_OBJECT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 
 
-class RerankBody(SelectionBody, TruncationBody):
+class RerankBody(SelectionBody, ReadingBody):
     """What to rank. Documents are strings, YAML of structured ones as Cohere advises; objects with a `text` do, too."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.RERANK | {"top_n": 1}})

@@ -11,7 +11,7 @@ from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
 from serve_app.api.dialects.instructions import INSTRUCTIONS, refuse_instructions
 from serve_app.api.dialects.results import cohere_meta, priced, result_bodies, voyage_results
 from serve_app.api.dialects.selection import SelectionBody
-from serve_app.api.dialects.truncation import TruncationBody
+from serve_app.api.dialects.truncation import ReadingBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
 from serve_app.api.lenient import Flag, Items, ModelName, NotNegative
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query, unknown_fields
@@ -21,7 +21,7 @@ from serve_app.domain.request import FieldNames, RerankRequest
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
 
-class RerankBody(SelectionBody, TruncationBody):
+class RerankBody(SelectionBody, ReadingBody):
     """What to rank. Fields that are not known are ignored and named in the answer's `warnings`."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.RERANK})

@@ -1,22 +1,34 @@
 """NVIDIA NIM's `POST /v1/ranking`, as its LangChain package and LiteLLM's `nvidia_nim/ranking/` send and read it."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError, to_json
 
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import shown_scores
 from serve_app.api.dialects.selection import SelectionBody
+from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
-from serve_app.api.lenient import Items, ModelName
+from serve_app.api.lenient import Items, ModelName, flag
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, RequestBody, require_count, require_query
 from serve_app.domain.answer import Ranking
 from serve_app.domain.request import Document, FieldNames, Reading, RerankRequest
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
 NAMES = FieldNames(query="query.text", documents="passages", to_truncate='"truncate": "END"')
+
+
+TRUNCATES = {"END": True, "NONE": False}
+
+
+def _ends(value: object) -> object:
+    """Whether long texts are cut, as NIM says it or as all others do."""
+    found = TRUNCATES[value] if isinstance(value, str) and value in TRUNCATES else flag(value)
+    if not isinstance(found, bool):
+        raise PydanticCustomError("truncate", "Input should be 'END' or 'NONE'")
+    return found
 
 
 class QueryText(RequestBody):
@@ -31,7 +43,7 @@ class PassageText(RequestBody):
     text: str
 
 
-class RankingBody(SelectionBody):
+class RankingBody(SelectionBody, TruncationBody):
     """What to rank."""
 
     model_config = ConfigDict(
@@ -51,7 +63,8 @@ class RankingBody(SelectionBody):
     query: QueryText
     passages: Annotated[Items[PassageText], Field(json_schema_extra=NOT_EMPTY)]
     truncate: Annotated[
-        Literal["END", "NONE"] | None, Field(description="END: cut long texts (default); NONE: refuse them.")
+        Annotated[bool, BeforeValidator(_ends), WithJsonSchema({"type": "string", "enum": ["END", "NONE"]})] | None,
+        Field(description="END: cut long texts (default); NONE: refuse them."),
     ] = None
 
 
@@ -88,7 +101,7 @@ def parse(body: RankingBody, http: HttpSettings) -> RerankRequest:
         top_n=body.most,
         score_threshold=body.score_threshold,
         raw_scores=True,
-        reading=Reading(truncate=body.truncate != "NONE"),
+        reading=Reading(truncate=body.cut is not False, truncated_side=body.side),
         names=NAMES,
     )
 

@@ -10,13 +10,13 @@ from pydantic_core import to_json
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.inputs import ITEM_FORM, Inputs, checked_inputs
 from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
-from serve_app.api.lenient import Count, Flag, ModelName, PromptName
-from serve_app.api.validation import RequestBody
+from serve_app.api.lenient import Count, ModelName, PromptName
 from serve_app.domain.answer import Embeddings
 from serve_app.domain.float32 import shortest_each
 from serve_app.domain.price import format_usd, usd
-from serve_app.domain.request import EmbedRequest, FieldNames, InputType, Side
+from serve_app.domain.request import EmbedRequest, FieldNames, InputType
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
 NAMES = FieldNames(documents="input")
@@ -30,8 +30,8 @@ INPUT_TYPES: Mapping[str, InputType] = {
 }
 
 
-class EmbeddingsBody(RequestBody):
-    """Texts, or texts as the model's token ids (of `POST /tokenize`)."""
+class EmbeddingsBody(TruncationBody):
+    """Texts, or texts as the model's token ids (of `POST /tokenize`). Long ones are refused by default."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"model": EMBEDDED_MODEL, "input": examples.TEXTS, "encoding_format": "float"}}
@@ -46,10 +46,6 @@ class EmbeddingsBody(RequestBody):
     ] = None
     dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
     user: str | None = None
-    truncate: Annotated[Flag | None, Field(description="Cut long texts; otherwise they are refused.")] = None
-    truncation_side: Annotated[
-        Side | None, Field(description="Where long texts are cut; the model's own side when left out.")
-    ] = None
     input_type: Annotated[
         Literal["query", "document", "passage", "search_query", "search_document"] | None,
         Field(description="What the texts are: the model's prompt for queries or for documents is put before them."),
@@ -90,8 +86,8 @@ def parse(body: EmbeddingsBody, http: HttpSettings) -> EmbedRequest:
         model=body.model,
         inputs=checked_inputs(body.input, NAMES, http.max_documents),
         dimensions=body.dimensions,
-        truncate=bool(body.truncate),
-        truncated_side=body.truncation_side,
+        truncate=bool(body.cut),
+        truncated_side=body.side,
         prompt_name=body.prompt_name,
         input_type=INPUT_TYPES[body.input_type] if body.input_type else None,
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from serve_app.api.lenient import NotNegative, Number
+from serve_app.api.lenient import NotNegative, Number, limit
 from serve_app.api.validation import RequestBody, agreed
 
 
@@ -20,4 +20,4 @@ class SelectionBody(RequestBody):
     @property
     def most(self) -> int | None:
         """How many documents come back; None for all. Raises ServiceError where two names differ."""
-        return agreed(self, "top_n", "top_k") or None
+        return limit(agreed(self, "top_n", "top_k"))

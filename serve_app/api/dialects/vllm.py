@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from serve_app.api.dialects import examples, native
 from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import priced
-from serve_app.api.dialects.truncation import TruncationBody
+from serve_app.api.dialects.truncation import ReadingBody
 from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import STATUS
@@ -60,7 +60,7 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
-class ScoreBody(TruncationBody):
+class ScoreBody(ReadingBody):
     """Two texts, one and many, or as many of each: pairs to score, in their order."""
 
     model_config = ConfigDict(

@@ -9,7 +9,7 @@ from serve_app.api.dialects import examples
 from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import voyage_results
 from serve_app.api.dialects.selection import SelectionBody
-from serve_app.api.dialects.truncation import TruncationBody
+from serve_app.api.dialects.truncation import ReadingBody
 from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
 from serve_app.api.lenient import Flag, Items, ModelName
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query
@@ -20,7 +20,7 @@ from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 NAMES = FieldNames(to_truncate='"truncation": true')
 
 
-class VoyageRerankBody(SelectionBody, TruncationBody):
+class VoyageRerankBody(SelectionBody, ReadingBody):
     """What to rank, as Voyage's clients send it."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.RERANK | {"top_k": 1}})

@@ -9,17 +9,17 @@ from pydantic_core import to_json
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.inputs import ITEM_FORM, Inputs, checked_inputs
 from serve_app.api.dialects.tei.errors import ERRORS
-from serve_app.api.dialects.tei.fields import INPUTS, Direction, Prompt, Truncate, cost_headers, side_of
+from serve_app.api.dialects.tei.fields import INPUTS, Prompt, cost_headers
+from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
 from serve_app.api.lenient import Count, Flag, ModelName
-from serve_app.api.validation import RequestBody
 from serve_app.domain.answer import Embeddings
 from serve_app.domain.float32 import shortest_each
 from serve_app.domain.request import EmbedRequest
 from serve_app.settings import HttpSettings
 
 
-class EmbedBody(RequestBody):
+class EmbedBody(TruncationBody):
     """Texts to turn into vectors. `model` is not TEI's; it is there to choose another than the default one."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"inputs": examples.TEXTS[0]}})
@@ -28,8 +28,6 @@ class EmbedBody(RequestBody):
 
     model: ModelName = None
     inputs: Inputs
-    truncate: Truncate = None
-    truncation_direction: Direction = None
     normalize: Annotated[Flag | None, Field(description="Whether vectors have length 1 (default).")] = None
     dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
     prompt_name: Prompt = None
@@ -41,8 +39,8 @@ def parse(body: EmbedBody, http: HttpSettings) -> EmbedRequest:
         model=body.model,
         inputs=checked_inputs(body.inputs, INPUTS, http.max_documents),
         dimensions=body.dimensions,
-        truncate=body.truncate is not False,
-        truncated_side=side_of(body.truncation_direction),
+        truncate=body.cut is not False,
+        truncated_side=body.side,
         normalize=body.normalize is not False,
         prompt_name=body.prompt_name,
         names=INPUTS,

@@ -1,27 +1,15 @@
 """Fields and headers that Text Embeddings Inference's endpoints have in common."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from serve_app.api.lenient import Flag, PromptName
+from serve_app.api.lenient import PromptName
 from serve_app.domain.answer import ModelAnswer
-from serve_app.domain.request import FieldNames, Side
+from serve_app.domain.request import FieldNames
 
 INPUTS = FieldNames(documents="inputs")
-Direction = Annotated[
-    Literal["left", "right", "Left", "Right"] | None,
-    Field(description="Where long texts are cut; the model's own side when left out."),
-]
 Prompt = Annotated[PromptName, Field(description="The model's prompt that is put before a query, or a text to embed.")]
-Truncate = Annotated[Flag | None, Field(description="Cut long texts (default); false: refuse them.")]
-
-
-def side_of(direction: Direction) -> Side | None:
-    """The side that a direction names; None where there is none."""
-    if direction is None:
-        return None
-    return "left" if direction in {"left", "Left"} else "right"
 
 
 def cost_headers(answer: ModelAnswer, total_s: float) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Text Embeddings Inference's `POST /rerank`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,20 +12,20 @@ from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import shown_scores
 from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.tei.errors import ERRORS
-from serve_app.api.dialects.tei.fields import Direction, Prompt, cost_headers, side_of
-from serve_app.api.dialects.truncation import TruncationBody
+from serve_app.api.dialects.tei.fields import Prompt, cost_headers
+from serve_app.api.dialects.truncation import ReadingBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
 from serve_app.api.lenient import Flag, Items, ModelName
 from serve_app.api.validation import NOT_BLANK, NOT_EMPTY, require_count, require_query, require_same
 from serve_app.domain.answer import Ranking
 from serve_app.domain.errors import ServiceError
-from serve_app.domain.request import Document, FieldNames, Reading, RerankRequest
+from serve_app.domain.request import Document, FieldNames, RerankRequest
 from serve_app.settings import HttpSettings
 
 NAMES = FieldNames(documents="texts")
 
 
-class RerankBody(SelectionBody, TruncationBody):
+class RerankBody(SelectionBody, ReadingBody):
     """A query and texts to rank. What is not TEI's is there for clients that send what other services read, too."""
 
     model_config = ConfigDict(
@@ -43,7 +42,6 @@ class RerankBody(SelectionBody, TruncationBody):
     ] = None
     raw_scores: Flag | None = None
     return_text: Flag | None = None
-    truncation_direction: Direction = None
     prompt_name: Prompt = None
 
 
@@ -70,17 +68,10 @@ def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
         score_threshold=body.score_threshold,
         return_documents=bool(body.return_text),
         raw_scores=bool(body.raw_scores),
-        reading=_reading(body),
+        reading=body.reading(),
         names=NAMES,
         prompt_name=body.prompt_name,
     )
-
-
-def _reading(body: RerankBody) -> Reading:
-    reading, side = body.reading(), side_of(body.truncation_direction)
-    if body.truncation_direction and body.truncation_side:
-        require_same("truncation_direction", side, "truncation_side", body.truncation_side)
-    return replace(reading, truncated_side=side) if body.truncation_direction else reading
 
 
 def _require_same_texts(texts: list[str], documents: list[Document]) -> None:
