@@ -29,13 +29,15 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Fields that tell a service's bodies from those of the first one at the same path.
+    """Fields that tell a service's bodies from those of the first one at the same path; null is as if left out.
 
-    unless: fields of the first one, which reads a body with both.
+    unless: fields of the first one, which reads a body with both. texts: a list that has texts alone in the service's
+    form; the first one reads a body with objects in it.
     """
 
     fields: tuple[str, ...]
     unless: tuple[str, ...] = ()
+    texts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,20 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from serve_app.api.endpoint import Post
+from serve_app.api.endpoint import Marks, Post
 
 
 def whose(sharing: Sequence[Post[Any, Any, Any]], body: bytes) -> Post[Any, Any, Any]:
     """The endpoint whose marks a body has; the first one's where it has nobody's."""
     # Most bodies name no mark of another service, and need not be looked into.
-    named = [endpoint for endpoint in sharing[1:] if _named(endpoint, body)]
+    others = [(endpoint, endpoint.marks) for endpoint in sharing[1:] if endpoint.marks]
+    named = [(endpoint, marks) for endpoint, marks in others if _names(body, marks.fields)]
     if not named:
         return sharing[0]
     fields = _fields(body)
-    if fields is None:
-        return named[0]  # whose parser will say what is wrong with it
-    return next((endpoint for endpoint in named if _marked(endpoint, fields)), sharing[0])
+    if fields is None:  # a parser will say what is wrong with it; its names alone tell which
+        return next((endpoint for endpoint, marks in named if not _names(body, marks.unless)), sharing[0])
+    return next((endpoint for endpoint, marks in named if _marked(marks, fields)), sharing[0])
 
 
 def _fields(body: bytes) -> dict[str, Any] | None:
@@ -29,13 +30,15 @@ def _fields(body: bytes) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) else None
 
 
-def _marked(endpoint: Post[Any, Any, Any], fields: dict[str, Any]) -> bool:
-    marks = endpoint.marks
-    if marks is None or fields.keys().isdisjoint(marks.fields):
-        return False
-    return all(fields.get(name) is None for name in marks.unless)
+def _marked(marks: Marks, fields: dict[str, Any]) -> bool:
+    def given(names: Sequence[str]) -> bool:
+        return any(fields.get(name) is not None for name in names)
+
+    texts = fields.get(marks.texts)
+    of_objects = isinstance(texts, list) and any(isinstance(each, dict) for each in texts)
+    return given(marks.fields) and not given(marks.unless) and not of_objects
 
 
-def _named(endpoint: Post[Any, Any, Any], body: bytes) -> bool:
-    """Whether a body has a mark as text, be it a field of its own or not."""
-    return endpoint.marks is not None and any(f'"{name}"'.encode() in body for name in endpoint.marks.fields)
+def _names(body: bytes, names: Sequence[str]) -> bool:
+    """Whether a body has one of these as text, be it a field of its own or not."""
+    return any(f'"{name}"'.encode() in body for name in names)

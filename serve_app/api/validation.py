@@ -14,6 +14,7 @@ from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.request import FieldNames
 
 AT = re.compile(r" at line (\d+) column (\d+)$")  # how pydantic's parser ends a message
+MOST_NAMED = 10  # of unknown fields
 MOST_LINES = 100_000  # behind which a place is not looked for
 # What is checked below for the sake of its messages, as JSON Schema says it.
 NOT_BLANK = {"pattern": r"\S"}
@@ -66,9 +67,13 @@ def require_same(first: str, value: object, second: str, other: object) -> None:
 
 
 def unknown_fields(body: RequestBody, known: Sequence[str] = ()) -> list[str]:
-    """What to tell a client of the fields that its body has and nobody reads. known: that are looked at elsewhere."""
-    extra = [name for name in body.model_extra or () if name not in known]
-    return [f"the field {shown(name)} is not known and was ignored" for name in extra]
+    """What to tell a client of the fields that its body has and nobody reads; null is as if left out.
+
+    known: that are looked at elsewhere.
+    """
+    extra = [name for name, value in (body.model_extra or {}).items() if value is not None and name not in known]
+    told = [f"the field {shown(name)} is not known and was ignored" for name in extra[:MOST_NAMED]]
+    return told if len(extra) <= MOST_NAMED else [*told, f"and {len(extra) - MOST_NAMED:,} more fields were ignored"]
 
 
 def require_query(query: str, name: str) -> None:

@@ -86,6 +86,11 @@ async def test_what_was_ignored_is_named(client: httpx.AsyncClient) -> None:
     assert "\n" not in warnings[1]
 
 
+async def test_of_many_fields_that_were_ignored_the_first_are_named(client: httpx.AsyncClient) -> None:
+    warnings = (await ranked(client, **{f"k{number}": 1 for number in range(3_000)}))["warnings"]
+    assert warnings[9:] == ["the field 'k9' is not known and was ignored", "and 2,990 more fields were ignored"]
+
+
 async def test_options_reach_the_service(client: httpx.AsyncClient, service: WordOverlap) -> None:
     await ranked(client, raw_scores=True, truncate=False, max_tokens_per_query=9, max_tokens_per_doc=8)
     (request,) = service.requests

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from serve_app.api.dialects import native
 from serve_app.domain.request import Reading
 from tests.api.word_overlap import MODEL, WordOverlap
 
@@ -29,7 +30,7 @@ class TestNative:
 class TestVoyage:
     """voyageai: client.py, object/reranking.py, api_resources/api_requestor.py (errors: `detail`)."""
 
-    @pytest.mark.parametrize("fields", [{"top_k": None, "truncation": True}, {"top_k": 9}, {"truncation": None}])
+    @pytest.mark.parametrize("fields", [{"top_k": None, "truncation": True}, {"top_k": 9}])
     async def test_an_answer(self, client: httpx.AsyncClient, service: WordOverlap, fields: dict[str, Any]) -> None:
         answer = (await posted(client, "/v1/rerank", **ASK, **fields)).json()
         assert answer == {
@@ -75,6 +76,41 @@ class TestVoyage:
         assert answer["results"] == [{"index": 1, "relevance_score": 0.6666667, "document": {"text": "red fish"}}]
         assert answer["data"] == [{"index": 1, "relevance_score": 0.6666667, "document": "red fish"}]
         assert "warnings" not in answer
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"raw_scores": True},
+            {"return_passages": True},
+            {"max_chunks_per_doc": 4},
+            {"rank_fields": ["text"]},
+            {"documents": ["blue", {"text": "red fish"}, "red"]},
+        ],
+    )
+    @pytest.mark.parametrize("mark", [{"top_k": 1}, {"truncation": True}])
+    async def test_a_body_with_a_field_of_ours_is_ours_and_no_field_is_dropped(
+        self, client: httpx.AsyncClient, service: WordOverlap, fields: dict[str, Any], mark: dict[str, Any]
+    ) -> None:
+        answer = (await posted(client, "/v1/rerank", **(ASK | mark | fields))).json()
+        assert [each["index"] for each in answer["results"]] == [each["index"] for each in answer["data"]]
+        assert answer["results"][0]["index"] == 1
+        (request,) = service.requests
+        assert request.raw_scores == ("raw_scores" in fields)
+        assert request.return_passages == ("return_passages" in fields)
+        assert request.reading.max_passages == fields.get("max_chunks_per_doc", 1)
+
+    async def test_a_body_with_all_optional_fields_as_null_is_ours_with_both_lists(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        nulls = dict.fromkeys(native.RerankBody.model_fields.keys() - ASK.keys())
+        answer = (await posted(client, "/v1/rerank", **ASK, **nulls)).json()
+        assert answer["object"] == "rerank"
+        assert len(answer["results"]) == len(answer["data"]) == 3
+        others = dict.fromkeys(["passages", "texts", "text_1", "user"])
+        for path in ("/v1/rerank", "/rerank", "/reranking", "/v1/reranking"):
+            answer = (await posted(client, path, **ASK, **others)).json()
+            assert len(answer["results"]) == 3, path
+            assert "warnings" not in answer
 
     @pytest.mark.parametrize("body", [b'{"top_k": 3, "documents": [', b'["top_k"]', b'"top_k"', b'{"top_k": 1} x'])
     async def test_what_cannot_be_told_is_refused_by_a_parser(self, client: httpx.AsyncClient, body: bytes) -> None:
@@ -155,6 +191,24 @@ async def test_a_mark_of_the_first_service_that_is_null_is_none(client: httpx.As
     assert vllm["results"][0]["index"] == 0
     voyage = (await posted(client, "/v1/rerank", **ASK, top_n=None, top_k=1)).json()
     assert (len(voyage["data"]), "results" in voyage) == (1, False)
+
+
+@pytest.mark.parametrize("path", ["/reranking", "/v1/reranking"])
+async def test_documents_beside_passages_are_ours(client: httpx.AsyncClient, path: str) -> None:
+    answer = (await posted(client, path, **ASK, passages=[])).json()
+    assert len(answer["results"]) == 3
+    assert answer["warnings"] == ["the field 'passages' is not known and was ignored"]
+
+
+async def test_what_does_not_parse_is_refused_in_the_form_that_it_would_be_answered_in(
+    client: httpx.AsyncClient,
+) -> None:
+    for body, form in (
+        (b'{"query": "a", "texts": ["a"], "documents": ["a" "b"]}', {"error", "error_type"}),
+        (b'{"query": "a", "documents": ["a" "b"]}', {"error"}),
+    ):
+        response = await client.post("/rerank", content=body, headers={"content-type": "application/json"})
+        assert (response.status_code, set(response.json())) == (400, form)
 
 
 @pytest.mark.parametrize("path", ["/reranking", "/v1/reranking"])

@@ -51,8 +51,8 @@ class RerankBody(SelectionBody, ReadingBody):
     ] = None
 
 
-# Of a body with these, Voyage's form is read, too: its `data` comes beside `results`.
-VOYAGES = frozenset({"top_k", "truncation"})
+# Of a body with these, be they null, Voyage's form is read, too: its `data` comes beside `results`.
+VOYAGES = ("top_k", "truncation")
 
 
 class PassageBody(BaseModel):
@@ -137,7 +137,7 @@ def render(ranking: Ranking, asked: Asked[Any, RerankRequest]) -> Reply:
         },
         "meta": cohere_meta("1", usage),
     }
-    if not VOYAGES.isdisjoint(asked.body.model_fields_set):
+    if not asked.body.model_fields_set.isdisjoint(VOYAGES):
         answer["data"] = voyage_results(ranking, asked.request)
     if asked.request.warnings:
         answer["warnings"] = asked.request.warnings

@@ -121,13 +121,13 @@ RANKING = Post(
     paths=("/v1/ranking", "/v1/reranking", "/reranking"),
     scope="rerank",
     body=RankingBody,
-    marks=Marks(("passages",)),
+    marks=Marks(("passages",), unless=("documents",)),
     parse=parse,
     answer=RankingAnswer,
     render=render,
     words=Words(
         summary="Rank passages, as NVIDIA NIM does",
-        description="`passages` marks NVIDIA NIM's form; the answer follows.",
+        description="`passages` without `documents` marks NVIDIA NIM's form; the answer follows.",
         example={
             "rankings": [{"index": 0, "logit": 0.8851010}, {"index": 1, "logit": -0.0584304}],
             "usage": {"prompt_tokens": 20, "total_tokens": 20},

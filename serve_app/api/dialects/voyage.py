@@ -1,11 +1,11 @@
-"""Voyage's `POST /v1/rerank`, told from the native one by `top_k` or `truncation`, which its SDK always sends."""
+"""Voyage's `POST /v1/rerank`, told from the native one by `top_k` or `truncation`, which its SDK sends."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from serve_app.api.dialects import examples
+from serve_app.api.dialects import examples, native
 from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.results import voyage_results
 from serve_app.api.dialects.selection import SelectionBody
@@ -31,6 +31,10 @@ class VoyageRerankBody(SelectionBody, ReadingBody):
     ]
     documents: Annotated[Items[str], Field(json_schema_extra=NOT_EMPTY)]
     return_documents: Annotated[Flag | None, Field(description="Give each document back with its score.")] = None
+
+
+# A body with one of these is ours, or they would be dropped.
+OURS = ("top_n", *sorted(native.RerankBody.model_fields.keys() - VoyageRerankBody.model_fields.keys()))
 
 
 class VoyageResult(BaseModel):
@@ -85,13 +89,13 @@ RERANK = Post(
     paths=("/v1/rerank",),
     scope="rerank",
     body=VoyageRerankBody,
-    marks=Marks(("top_k", "truncation"), unless=("top_n",)),
+    marks=Marks(native.VOYAGES, unless=OURS, texts="documents"),
     parse=parse,
     answer=VoyageRerankAnswer,
     render=render,
     words=Words(
         summary="Rank documents, as Voyage does",
-        description="`top_k` or `truncation` marks Voyage's form; the answer follows.",
+        description="`top_k` or `truncation` without a field of ours marks Voyage's form; the answer follows.",
         example={
             "object": "list",
             "data": examples.RANKED,
