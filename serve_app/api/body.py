@@ -14,13 +14,14 @@ from serve_app.api.hang_up import HungUpError
 from serve_app.domain.errors import ServiceError, shown
 
 READ_AT_ONCE = 1 << 20  # bytes that are unpacked before the limit is looked at again
+FED_AT_ONCE = 256  # packed bytes of zstd: up to 64 blocks, of up to 128 KiB unpacked
 
 
 class Unpacked(Protocol):
     """A packed body, read unpacked."""
 
     def read(self, size: int, /) -> bytes:
-        """At most this many of the next bytes; none at the end."""
+        """Some of the next bytes, about as many as this at most; none at the end."""
         ...
 
 
@@ -28,12 +29,32 @@ def _gzip(data: bytes) -> Unpacked:
     return gzip.GzipFile(fileobj=io.BytesIO(data))
 
 
-def _zstd(data: bytes) -> Unpacked:
-    # A frame may announce any window: 8 MiB is what decoders must support (RFC 8878, section 3.1.1.1.2).
-    return zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(data, read_across_frames=True)
+class _Zstd:
+    """Frames of zstd. zstandard's own reader takes the end of the data for the end of a frame that it cuts off."""
+
+    def __init__(self, data: bytes) -> None:
+        # A frame may announce any window: 8 MiB is what decoders must support (RFC 8878, section 3.1.1.1.2).
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 23)
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._data, self._at = data, 0
+
+    def read(self, size: int, /) -> bytes:  # noqa: ARG002 - what FED_AT_ONCE expands to is bounded, too
+        """See Unpacked. Raises EOFError where the last frame is cut off."""
+        while fed := self._data[self._at : self._at + FED_AT_ONCE]:
+            self._frame = self._frame or self._decompressor.decompressobj()
+            expanded = self._frame.decompress(fed)
+            self._at += len(fed)
+            if self._frame.eof:
+                self._at -= len(self._frame.unused_data)
+                self._frame = None
+            if expanded:
+                return expanded
+        if self._frame:
+            raise EOFError("its last frame is cut off")
+        return b""
 
 
-ENCODINGS: dict[str, Callable[[bytes], Unpacked]] = {"gzip": _gzip, "x-gzip": _gzip, "zstd": _zstd}
+ENCODINGS: dict[str, Callable[[bytes], Unpacked]] = {"gzip": _gzip, "x-gzip": _gzip, "zstd": _Zstd}
 
 
 def _expand(packed: Unpacked, most: int) -> bytes:
@@ -42,6 +63,8 @@ def _expand(packed: Unpacked, most: int) -> bytes:
     try:
         while len(expanded) <= most and (chunk := packed.read(READ_AT_ONCE)):
             expanded += chunk
+    except gzip.BadGzipFile as error:
+        raise ValueError("it does not begin as it must" if "Not a gzipped" in str(error) else str(error)) from None
     except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
         raise ValueError(str(error)) from None
     return bytes(expanded)

@@ -1,5 +1,6 @@
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from tests.api.conftest import SETTINGS
 from tests.api.word_overlap import MODEL, WordOverlap
 
 BODY: dict[str, Any] = {"model": MODEL, "query": "red", "documents": ["red fish", "blue"]}
+SUMMED = zstandard.ZstdCompressor(write_checksum=True).compress
 PACK = {"gzip": gzip.compress, "zstd": zstandard.compress}
 
 
@@ -27,9 +29,25 @@ async def test_a_packed_body_is_unpacked(client: httpx.AsyncClient, encoding: st
     assert response.json()["results"][0]["index"] == 0
 
 
-async def test_gzip_members_may_follow_each_other(client: httpx.AsyncClient) -> None:
-    whole = json.dumps(BODY).encode()
-    assert (await post_packed(client, "gzip", gzip.compress(whole[:9]) + gzip.compress(whole[9:]))).status_code == 200
+@pytest.mark.parametrize("encoding", PACK)
+async def test_packed_parts_may_follow_each_other(client: httpx.AsyncClient, encoding: str) -> None:
+    whole, pack = json.dumps(BODY).encode(), PACK[encoding]
+    assert (await post_packed(client, encoding, pack(whole[:9]) + pack(whole[9:]))).status_code == 200
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("zstd", SUMMED)])
+@pytest.mark.parametrize("missing", [1, 2, 3, 4])
+async def test_a_body_without_its_last_bytes_is_refused_though_its_text_is_whole(
+    client: httpx.AsyncClient, encoding: str, pack: Callable[[bytes], bytes], missing: int
+) -> None:
+    response = await post_packed(client, encoding, pack(json.dumps(BODY).encode())[:-missing])
+    assert response.status_code == 400
+    assert f"the body is not valid {encoding}: " in response.json()["error"]["message"]
+
+
+async def test_no_python_is_told_of_a_body_that_is_not_packed(client: httpx.AsyncClient) -> None:
+    message = (await post_packed(client, "gzip", b"{}")).json()["error"]["message"]
+    assert message == "the body is not valid gzip: it does not begin as it must"
 
 
 @pytest.mark.parametrize("encoding", PACK)
