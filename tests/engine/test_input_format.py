@@ -13,7 +13,7 @@ from serve_app.engine.tokenizer import Tokenizer
 from tests.engine.spoilt import configure
 from tests.engine.tokenizer.directories import Directories, change_tokenizer, configure_tokenizer, template
 
-NAMES = ["input_ids", "token_type_ids"]
+NAMES = ["input_ids", "token_type_ids", "attention_mask"]
 
 
 def form_of(directory: Path) -> InputFormat:
@@ -27,7 +27,7 @@ def framed(directory: Path, single: str, pair: str) -> None:
 
 
 def _no_segments(directory: Path) -> None:
-    configure_tokenizer(directory, model_input_names=["input_ids"])
+    configure_tokenizer(directory, model_input_names=["input_ids", "attention_mask"])
 
 
 def _read_whole(directory: Path) -> None:

@@ -93,6 +93,6 @@ def _max_tokens(fields: Fields) -> int | None:
     arguments = _arguments(fields, "tokenizer_args", "processor_kwargs")
     arguments.ignore({"trust_remote_code"})
     fields.ignore({"max_seq_length"})
-    if "model_max_length" in arguments:
+    if arguments.has("model_max_length"):
         return arguments.whole("model_max_length", most=MOST_TOKENS)
     return fields.whole("max_seq_length", most=MOST_TOKENS) if "max_seq_length" in fields else None

@@ -62,6 +62,21 @@ WITHOUT_EFFECT = frozenset(
         "truncation",
         "truncation_strategy",
         "verbose",
+        # of Llama's and T5's tokenizers, which are not those of the families here
+        "add_dummy_prefix_space",
+        "extra_ids",
+        "spaces_between_special_tokens",
+        "use_default_system_prompt",
+        # what a call may ask for, and where a download came from
+        "_commit_hash",
+        "cache_dir",
+        "device",
+        "is_fast",
+        "return_attention_mask",
+        "return_tensors",
+        "revision",
+        "subfolder",
+        "token",
         # where the tokenizer came from
         "backend",
         "device_map",

@@ -58,6 +58,7 @@ def load_released(directory: Path) -> Released:
                 made = auto.AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     if not isinstance(made, auto.TokenizersBackend):
         raise ModelError(f"{directory / 'config.json'}: model_type: its tokenizer, {type(made).__name__}, {IN_PYTHON}")
+    _require_masks(directory, made)
     return Released(
         directory=directory,
         name=type(made).__name__,
@@ -68,6 +69,15 @@ def load_released(directory: Path) -> Released:
         special_ids=frozenset(made.all_special_ids),
         padding_id=made.pad_token_id,
     )
+
+
+def _require_masks(directory: Path, made: Any) -> None:
+    """Refuse a tokenizer with which padding counts: a score then depends on what else is in its batch."""
+    if made.padding_side != "right":
+        path = directory / TOKENIZER
+        raise ModelError(f"{path}: padding.direction: {shown(made.padding_side)} is not supported; supported: right")
+    if "attention_mask" not in made.model_input_names:
+        raise ModelError(f"{directory / CONFIG}: model_input_names: without attention_mask padding would count as text")
 
 
 def _require_rust(directory: Path, auto: Any) -> None:

@@ -16,7 +16,7 @@ from serve_app.engine.models.families import read_config
 from tests.engine.loaded import Engine
 from tests.engine.reference import Reference
 from tests.engine.spoilt import configure
-from tests.tiny_models import HIDDEN, TinyModel, TinyModels, make_tiny_model, training_text
+from tests.tiny_models import HIDDEN, TinyModel, make_tiny_model, training_text
 
 QUERY, *DOCUMENTS = training_text()[:21]
 HEAD_SIZE = HIDDEN // 4
@@ -133,10 +133,3 @@ def test_what_new_impl_has_and_transformers_has_not_is_refused(new: Path, field:
     with pytest.raises(ModelError, match=r"config\.json: ") as raised:
         read_config(new)
     assert named in str(raised.value)
-
-
-def test_code_that_comes_with_a_gte_is_refused(tiny_models: TinyModels, tmp_path: Path) -> None:
-    directory = Path(shutil.copytree(tiny_models["gte", "embedding"].directory, tmp_path / "model"))
-    configure(directory, auto_map={"AutoModel": "modeling.GteModel"})
-    with pytest.raises(ModelError, match='"auto_map" asks to run code'):
-        read_config(directory)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoConfig
 
 from serve_app.engine.files import ModelError
 from serve_app.engine.models.families import read_config
@@ -244,6 +245,28 @@ def test_the_fields_of_a_published_model_are_all_known(tmp_path: Path, name: str
     config = WRITTEN_BY | fields | {"model_type": model_type, "architectures": [architecture]}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert read_config(tmp_path).head == ("embedding" if architecture.endswith("Model") else "classification")
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if PUBLISHED[name][0] != "new"])
+def test_a_published_model_that_transformers_has_saved_again_is_the_same(tmp_path: Path, name: str) -> None:
+    model_type, architecture, fields = PUBLISHED[name]
+    config = WRITTEN_BY | fields | {"model_type": model_type, "architectures": [architecture]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    before = read_config(tmp_path)
+    AutoConfig.from_pretrained(tmp_path).save_pretrained(tmp_path)
+    assert read_config(tmp_path) == before
+
+
+def test_a_gte_with_the_fields_of_its_first_code_is_read_as_transformers_reads_it(
+    tiny_models: TinyModels, tmp_path: Path
+) -> None:
+    source = tiny_models["gte", "embedding"].directory / "config.json"
+    (tmp_path / "config.json").write_bytes(source.read_bytes())
+    plain = read_config(tmp_path)
+    code = {"AutoModel": "modeling_hf_alibaba_nlp_gte.GteModel"}
+    configure(tmp_path, auto_map=code, layer_norm_type="layer_norm", pack_qkv=True, logn_attention_scale=False)
+    configure(tmp_path, unpad_inputs=False, use_memory_efficient_attention=False, position_embedding_type="rope")
+    assert read_config(tmp_path) == plain
 
 
 def test_code_of_jinas_own_is_refused(tmp_path: Path) -> None:

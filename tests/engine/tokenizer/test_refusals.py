@@ -36,6 +36,11 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
     (CONFIG, {"max_len": 0}, "max_len: 0 is not a number of tokens"),
     (CONFIG, {"model_input_names": "input_ids"}, "model_input_names: 'input_ids' is not a list of names"),
     (CONFIG, {"truncation_side": "both"}, "truncation_side: 'both' is not supported; supported: left, right"),
+    (
+        CONFIG,
+        {"model_input_names": ["input_ids"]},
+        "model_input_names: without attention_mask padding would count as text",
+    ),
     (CONFIG, {"padding_side": "left"}, "padding_side: 'left' is not supported; supported: right"),
     (
         CONFIG,
@@ -237,3 +242,11 @@ def test_the_small_files_are_checked_without_the_tokenizer(make: Directories) ->
     (directory / ADDED).write_text(json.dumps({"a": 1.5}))
     with pytest.raises(ModelError, match=r"added_tokens\.json: a: 1\.5 is not a token's id"):
         check_tokenizer_files(directory)
+
+
+def test_padding_ahead_of_a_text_is_refused_in_tokenizer_json_too(make: Directories) -> None:
+    directory = make("bert")
+    padding = {"strategy": "BatchLongest", "direction": "Left", "pad_to_multiple_of": None}
+    padding |= {"pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"}
+    change_json(directory / "tokenizer.json", lambda content: content.update(padding=padding))
+    assert refusal(directory) == "tokenizer.json: padding.direction: 'left' is not supported; supported: right"

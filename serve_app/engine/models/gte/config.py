@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GTE_THETA, NEW_THETA = 160_000.0, 10_000.0
 # How new-impl computes the same: without padding, by xformers. The second clips a scale that is not supported.
+NEW_FIELDS = frozenset({"layer_norm_type", "logn_attention_scale", "pack_qkv", "position_embedding_type"})
 NEW_HARMLESS = frozenset({"auto_map", "logn_attention_clip1", "unpad_inputs", "use_memory_efficient_attention"})
 
 
@@ -76,7 +77,11 @@ class GteConfig(EncoderConfig):
 
 
 def read_gte(fields: Fields, head: HeadKind) -> GteConfig:
-    """The configuration in transformers' form. Raises ModelError when an option of it is not supported."""
+    """The configuration in transformers' form. Raises ModelError when an option of it is not supported.
+
+    Some repositories have new-impl's fields and code beside it, which transformers does not read.
+    """
+    fields.ignore(NEW_FIELDS | NEW_HARMLESS)
     return _read(fields, head, _waves(fields))
 
 

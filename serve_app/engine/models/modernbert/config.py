@@ -127,6 +127,8 @@ def read_modernbert(fields: Fields, head: HeadKind) -> ModernBertConfig:
 def _reaches(fields: Fields, layers: int) -> tuple[Reach, ...]:
     # local_attention is the width of the whole window.
     window = fields.whole("local_attention", 128) // 2
+    # transformers 5 leaves its predecessor's fields beside its own, which win.
+    fields.ignore({"global_attn_every_n_layers", "global_rope_theta", "local_rope_theta"})
     kinds = {
         FULL: Reach(None, _theta(fields, FULL, "global_rope_theta", 160_000.0)),
         SLIDING: Reach(window, _theta(fields, SLIDING, "local_rope_theta", 10_000.0)),
