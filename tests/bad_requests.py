@@ -67,7 +67,7 @@ def bad_requests(max_documents: int, max_body_bytes: int) -> list[BadRequest]:
         BadRequest("document number", _changed(documents=["Paris", 3]), "documents[1]"),
         BadRequest("document list", _changed(documents=[["Paris"]]), "documents[0]"),
         BadRequest("document NaN", _changed(documents=["Paris", "NaN"]).replace(b'"NaN"', b"NaN"), "documents[1]"),
-        BadRequest("document without text", _changed(documents=[{"title": "Paris"}]), "documents[0]"),
+        BadRequest("document without text", _changed(documents=[{"title": "Paris"}]), "documents[0].text"),
         BadRequest("top_n -1", _changed(top_n=-1), "top_n"),
         BadRequest('top_n "3.5"', _changed(top_n="3.5"), "top_n"),
         BadRequest('top_n "-1"', _changed(top_n="-1"), "top_n"),

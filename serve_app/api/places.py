@@ -62,7 +62,12 @@ def _walk(body: bytes) -> Iterator[tuple[int, str]]:
 
 def _field(text: bytes) -> str:
     name = text.strip(b'"').decode(errors="replace")
-    return f".{name if PLAIN_NAME.fullmatch(name) else shown(name)}"
+    return f".{plain(name)}"
+
+
+def plain(name: str) -> str:
+    """A field's name, where need be in quotes and cut."""
+    return name if PLAIN_NAME.fullmatch(name) else shown(name)
 
 
 def _place(open_: Sequence[_Container]) -> str:

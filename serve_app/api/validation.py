@@ -16,6 +16,8 @@ from serve_app.domain.request import FieldNames
 AT = re.compile(r" at line (\d+) column (\d+)$")  # how pydantic's parser ends a message
 MOST_NAMED = 10  # of unknown fields
 MOST_LINES = 100_000  # behind which a place is not looked for
+# How pydantic calls what JSON calls otherwise.
+WORDS = {"a valid list": "an array", "a valid array": "an array", "a valid dictionary": "an object", "None": "null"}
 # What is checked below for the sake of its messages, as JSON Schema says it.
 NOT_BLANK = {"pattern": r"\S"}
 NOT_EMPTY = {"minItems": 1}
@@ -121,7 +123,8 @@ def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> S
 def _told(message: str) -> str:
     """What pydantic says of a field, to go on behind the field's name."""
     if message.startswith("Input should be "):
-        return f" must be {message.removeprefix('Input should be ')}"
+        wanted = message.removeprefix("Input should be ")
+        return f" must be {next((ours for theirs, ours in WORDS.items() if wanted.startswith(theirs)), wanted)}"
     return f": {message[0].lower()}{message[1:]}"
 
 

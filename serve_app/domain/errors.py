@@ -1,6 +1,8 @@
 """What can go wrong, in words for whoever can mend it. No HTTP here: `api/errors.py` maps codes to statuses."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 Code = Literal[
@@ -47,9 +49,33 @@ class ServiceError(Exception):
 
 
 def shown(value: object) -> str:
-    """A value as an error message shows it: its beginning, on one line."""
-    try:
-        text = ascii(value) if not isinstance(value, str) else ascii(value[: SHOWN_CHARACTERS + 1])
-    except (RecursionError, ValueError):  # nested too deeply; an integer that Python does not spell
-        return "…"
+    """A value as an error message shows it: its beginning, on one line; null, true and false as JSON's."""
+    text = "".join(islice(_pieces(value), SHOWN_CHARACTERS + 1))  # no more of it is looked at
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """What shows a value, in pieces of a character or more."""
+    if value is None or isinstance(value, bool):
+        yield {None: "null", True: "true", False: "false"}[value]
+    elif isinstance(value, str):
+        yield ascii(value[: SHOWN_CHARACTERS + 1])
+    elif isinstance(value, Mapping):
+        yield "{"
+        for index, (key, each) in enumerate(value.items()):
+            yield from ([", "] if index else [])
+            yield from _pieces(key)
+            yield ": "
+            yield from _pieces(each)
+        yield "}"
+    elif isinstance(value, list | tuple):
+        yield "["
+        for index, each in enumerate(value):
+            yield from ([", "] if index else [])
+            yield from _pieces(each)
+        yield "]"
+    else:
+        try:
+            yield ascii(value)
+        except ValueError:  # an integer that Python does not spell
+            yield "a number of very many digits"

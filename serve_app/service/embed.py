@@ -31,7 +31,7 @@ class Embed:
             message = f"{shown(model.card.id)} is a cross-encoder: it scores pairs and has no embeddings"
             raise ServiceError("invalid_request", message, "model")
         if request.dimensions not in {None, model.width}:
-            message = f"dimensions must be {model.width} for {shown(model.card.id)}; got {request.dimensions}"
+            message = f"dimensions must be {model.width} for {shown(model.card.id)}; got {shown(request.dimensions)}"
             raise ServiceError("invalid_request", message, "dimensions")
         self._model, self._request = model, request
         self._inputs = [

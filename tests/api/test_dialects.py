@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from serve_app.domain.errors import ServiceError
-from serve_app.domain.request import EmbedRequest, Reading
+from serve_app.domain.request import Reading
 from tests.api.word_overlap import MODEL, WordOverlap
 
 QUERY, TEXTS = "red fish swims", ["blue", "red fish", "red"]
@@ -37,7 +37,7 @@ class TestCohereV2:
         assert answer["meta"] == {
             "api_version": {"version": "2"},
             "billed_units": {"search_units": 1},
-            "tokens": {"input_tokens": 21},
+            "tokens": {"input_tokens": 21, "output_tokens": 0},
         }
         assert set(answer) == {"id", "results", "meta"}
 
@@ -105,8 +105,8 @@ class TestTextEmbeddingsInference:
             ({"texts": []}, 400, "Empty", "texts must not be empty"),
             ({"texts": ["x"] * 6}, 422, "Validation", "texts has 6 entries; at most 5"),
             ({"texts": ["a", 3]}, 422, "Validation", "texts[1] must be a valid string; got 3"),
-            ({"texts": None}, 422, "Validation", "texts must be a valid array"),
-            ({"query": None}, 422, "Validation", "query must be a valid string; got None"),
+            ({"texts": None}, 422, "Validation", "texts must be an array; got null"),
+            ({"query": None}, 422, "Validation", "query must be a valid string; got null"),
             (
                 {"truncation_direction": "up"},
                 422,
@@ -275,7 +275,9 @@ class TestOpenAI:
         self, client: httpx.AsyncClient, service: WordOverlap, given: Any, inputs: Any
     ) -> None:
         await answered(client, "/v1/embeddings", model=MODEL, input=given, user="u", truncate=True)
-        assert service.requests == [EmbedRequest(MODEL, inputs, truncate=True)]
+        (request,) = service.requests
+        assert (request.inputs, request.truncate) == (inputs, True)
+        assert request.names.document(0) == ("input" if given in ("a", [5, 6]) else "input[0]")
 
     @pytest.mark.parametrize(
         ("fields", "param", "said"),

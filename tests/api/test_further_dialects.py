@@ -157,7 +157,7 @@ class TestNIM:
             ({"passages": []}, "passages", "passages must not be empty"),
             ({"passages": [{"text": "a"}] * 6}, "passages", "passages has 6 entries; at most 5"),
             ({"passages": [{"text": "a"}, {"title": "b"}]}, "passages[1].text", "passages[1].text is missing"),
-            ({"passages": [{"text": None}]}, "passages[0].text", "got None"),
+            ({"passages": [{"text": None}]}, "passages[0].text", "got null"),
             ({"passages": ["red"]}, "passages[0]", "got 'red'"),
             ({"truncate": "START"}, "truncate", "'END' or 'NONE'"),
             ({"top_k": -1}, "top_k", "greater than or equal to 0"),

@@ -231,7 +231,7 @@ class TestRedundantFields:
 
 
 @pytest.mark.parametrize("name", ["instruct", "instruction", "task"])
-@pytest.mark.parametrize(("path", "body"), [each for each in ROUTES if each[0] not in {"/embed", "/tokenize"}])
+@pytest.mark.parametrize(("path", "body"), [each for each in ROUTES if each[0] != "/tokenize"])
 async def test_an_instruction_is_refused_by_name_unless_it_says_nothing(
     client: httpx.AsyncClient, path: str, body: dict[str, Any], name: str
 ) -> None:
@@ -251,18 +251,29 @@ class TestPrompts:
             ("document", "document"),
             ("passage", "document"),
             ("search_document", "document"),
+            (" Search_Query ", "query"),
+            ("PASSAGE", "document"),
+            ("", None),
+            (" ", None),
             (None, None),
         ],
     )
     async def test_an_input_type_is_understood_as_each_service_spells_it(
         self, client: httpx.AsyncClient, service: WordOverlap, given: str | None, kind: str | None
     ) -> None:
-        await understood(client, "/v1/embeddings", {"input": "a", "input_type": given, "prompt_name": "s2p"})
-        assert (service.requests[0].input_type, service.requests[0].prompt_name) == (kind, "s2p")
+        for path, name in (("/v1/embeddings", "input"), ("/embed", "inputs")):
+            await understood(client, path, {name: "a", "input_type": given, "prompt_name": "s2p"})
+            assert (service.requests[-1].input_type, service.requests[-1].prompt_name) == (kind, "s2p")
 
     async def test_another_input_type_is_refused(self, client: httpx.AsyncClient) -> None:
         text = await refused(client, "/v1/embeddings", {"input": "a", "input_type": "clustering"})
         assert "input_type must be 'query', 'document', 'passage', 'search_query' or 'search_document'" in text
+
+    async def test_a_blank_prompt_of_tokenize_is_none(self, client: httpx.AsyncClient) -> None:
+        for nothing in (None, "", " \t"):
+            await understood(client, "/tokenize", {"inputs": "a", "prompt_name": nothing})
+        text = await refused(client, "/tokenize", {"inputs": "a", "prompt_name": "query"})
+        assert "prompt_name must be null; got 'query'" in text
 
     async def test_teis_prompt_name_and_normalize_reach_the_service(
         self, client: httpx.AsyncClient, service: WordOverlap

@@ -89,6 +89,13 @@ def with_tokens(answer: Any) -> list[Result]:
     return results(answer)
 
 
+def with_metas_tokens(answer: Any) -> list[Result]:
+    """Results, where input and output are booked by their tokens."""
+    tokens = answer["meta"]["tokens"]
+    assert tokens["input_tokens"] + tokens["output_tokens"] > 0
+    return results(answer)
+
+
 CLIENTS = [
     ClientBody("RAGFlow Jina", "/v1/rerank", all_of_them, with_tokens),
     ClientBody("RAGFlow LocalAI", "/rerank", all_of_them, results),
@@ -108,7 +115,7 @@ CLIENTS = [
         "RAGFlow SILICONFLOW",
         "/v1/rerank",
         lambda ask: jinas(ask, top_n=3, return_documents=False, max_chunks_per_doc=1024, overlap_tokens=80),
-        with_tokens,
+        with_metas_tokens,
     ),
     ClientBody(
         "RAGFlow Tongyi-Qianwen, in Go",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from serve_app.api.places import plain
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.request import Document
 
@@ -27,7 +28,8 @@ def _document(param: str, given: Mapping[str, Any], rank_fields: Sequence[str] |
         if isinstance(value, str):
             values.append(value)
         elif value is not None or not rank_fields:
-            raise ServiceError("invalid_request", f"{param}.{field} must be a string; got {shown(value)}", param)
+            place = f"{param}.{plain(field)}"
+            raise ServiceError("invalid_request", f"{place} must be a string; got {shown(value)}", place)
     if not values:
         raise ServiceError("invalid_request", f"{param} has none of the rank_fields {shown(rank_fields)}", param)
     return Document("\n".join(values), given)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
-from serve_app.api.dialects.inputs import ITEM_FORM, Inputs, checked_inputs
+from serve_app.api.dialects.inputs import INPUT_TYPES, ITEM_FORM, Inputs, Kind, checked_inputs, names_of
 from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
@@ -16,18 +16,10 @@ from serve_app.api.lenient import Count, ModelName, PromptName
 from serve_app.domain.answer import Embeddings
 from serve_app.domain.float32 import shortest_each
 from serve_app.domain.price import format_usd, usd
-from serve_app.domain.request import EmbedRequest, FieldNames, InputType
+from serve_app.domain.request import EmbedRequest, FieldNames
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
 NAMES = FieldNames(documents="input")
-# As Voyage, NVIDIA NIM and Cohere spell them.
-INPUT_TYPES: Mapping[str, InputType] = {
-    "query": "query",
-    "search_query": "query",
-    "document": "document",
-    "passage": "document",
-    "search_document": "document",
-}
 
 
 class EmbeddingsBody(TruncationBody):
@@ -46,10 +38,7 @@ class EmbeddingsBody(TruncationBody):
     ] = None
     dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
     user: str | None = None
-    input_type: Annotated[
-        Literal["query", "document", "passage", "search_query", "search_document"] | None,
-        Field(description="What the texts are: the model's prompt for queries or for documents is put before them."),
-    ] = None
+    input_type: Kind = None
     prompt_name: Annotated[PromptName, Field(description="The model's prompt that is put before the texts.")] = None
 
 
@@ -90,6 +79,7 @@ def parse(body: EmbeddingsBody, http: HttpSettings) -> EmbedRequest:
         truncated_side=body.side,
         prompt_name=body.prompt_name,
         input_type=INPUT_TYPES[body.input_type] if body.input_type else None,
+        names=names_of(body.input, NAMES),
     )
 
 

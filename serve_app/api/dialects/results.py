@@ -58,5 +58,5 @@ def cohere_meta(version: str, usage: Usage) -> dict[str, Any]:
     return {
         "api_version": {"version": version},
         "billed_units": {"search_units": search_units(usage)},
-        "tokens": {"input_tokens": usage.tokens},
+        "tokens": {"input_tokens": usage.tokens, "output_tokens": 0},
     }

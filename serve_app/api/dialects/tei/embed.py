@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
-from serve_app.api.dialects.inputs import ITEM_FORM, Inputs, checked_inputs
+from serve_app.api.dialects.inputs import INPUT_TYPES, ITEM_FORM, Inputs, Kind, checked_inputs, names_of
+from serve_app.api.dialects.instructions import refuse_instructions
 from serve_app.api.dialects.tei.errors import ERRORS
 from serve_app.api.dialects.tei.fields import INPUTS, Prompt, cost_headers
 from serve_app.api.dialects.truncation import TruncationBody
@@ -31,10 +32,12 @@ class EmbedBody(TruncationBody):
     normalize: Annotated[Flag | None, Field(description="Whether vectors have length 1 (default).")] = None
     dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
     prompt_name: Prompt = None
+    input_type: Kind = None
 
 
 def parse(body: EmbedBody, http: HttpSettings) -> EmbedRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
+    refuse_instructions(body)
     return EmbedRequest(
         model=body.model,
         inputs=checked_inputs(body.inputs, INPUTS, http.max_documents),
@@ -43,7 +46,8 @@ def parse(body: EmbedBody, http: HttpSettings) -> EmbedRequest:
         truncated_side=body.side,
         normalize=body.normalize is not False,
         prompt_name=body.prompt_name,
-        names=INPUTS,
+        input_type=INPUT_TYPES[body.input_type] if body.input_type else None,
+        names=names_of(body.inputs, INPUTS),
     )
 
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.tei.errors import ERRORS
 from serve_app.api.dialects.tei.fields import INPUTS
 from serve_app.api.endpoint import Asked, Post, Reply, Words
-from serve_app.api.lenient import Flag, Items, ModelName
+from serve_app.api.lenient import Flag, Items, ModelName, none_if_blank
 from serve_app.api.validation import NOT_EMPTY, RequestBody, require_count
 from serve_app.domain.answer import Token, TokenLists
 from serve_app.domain.request import TokenizeRequest
@@ -28,7 +28,7 @@ class TokenizeBody(RequestBody):
     model: ModelName = None
     inputs: str | Annotated[Items[str], Field(json_schema_extra=NOT_EMPTY)]
     add_special_tokens: Flag | None = None
-    prompt_name: Annotated[None, Field(description="No model here has prompts.")] = None
+    prompt_name: Annotated[None, BeforeValidator(none_if_blank), Field(description="No model here has prompts.")] = None
 
 
 class SimpleToken(BaseModel):
