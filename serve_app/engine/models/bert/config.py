@@ -55,8 +55,7 @@ class BertConfig(EncoderConfig):
     @property
     def most_tokens(self) -> int:
         """See EncoderConfig."""
-        # RoBERTa's begin behind the padding id, so that a table of 514 serves 512 tokens.
-        return self.positions - (0 if self.uncounted is None else self.uncounted + 1)
+        return tokens_of(self.positions, self.uncounted)
 
     @property
     def table_parameters(self) -> int:
@@ -76,6 +75,12 @@ class BertConfig(EncoderConfig):
 
         named = self.variant
         return DenseHead(weights, placement, self.hidden, dense=named.dense, activation=named.activation, out=named.out)
+
+
+def tokens_of(positions: int, uncounted: int | None) -> int:
+    """Tokens that a table of so many positions has room for. uncounted: see BertConfig."""
+    # RoBERTa's positions begin behind the padding id, so that a table of 514 serves 512 tokens.
+    return positions - (0 if uncounted is None else uncounted + 1)
 
 
 def read_bert(fields: Fields, head: HeadKind) -> BertConfig:
@@ -126,8 +131,6 @@ def _read(
     fields.ignore({"embedding_size"})
     hidden, heads = read_heads(fields)
     positions = read_positions(fields)
-    # Positions begin behind the padding id, so that a table of 514 serves 512 tokens.
-    first_position = 0 if uncounted is None else uncounted + 1
     return BertConfig(
         variant=variant,
         head=head,
@@ -142,5 +145,5 @@ def _read(
         uncounted=uncounted,
         epsilon=fields.number("layer_norm_eps", 1e-12),
         activation=read_activation(fields, "hidden_act"),
-        max_tokens=longest(fields.directory, positions - first_position),
+        max_tokens=longest(fields.directory, tokens_of(positions, uncounted)),
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.models.activation import read_activation
-from serve_app.engine.models.bert.config import BertConfig
+from serve_app.engine.models.bert.config import BertConfig, tokens_of
 from serve_app.engine.models.bert.variants import MPNET
 from serve_app.engine.models.config import longest
 from serve_app.engine.models.fields import Fields
@@ -57,6 +57,6 @@ def read_mpnet(fields: Fields, head: HeadKind) -> MPNetConfig:
         uncounted=PADDING_ID,
         epsilon=fields.number("layer_norm_eps", 1e-12),
         activation=read_activation(fields, "hidden_act"),
-        max_tokens=longest(fields.directory, positions - PADDING_ID - 1),
+        max_tokens=longest(fields.directory, tokens_of(positions, PADDING_ID)),
         distances=fields.whole("relative_attention_num_buckets", BUCKETS, least=BUCKETS),
     )
