@@ -59,6 +59,7 @@ MODELS = "sentence_transformers.models"
             "modules.json: the first module must be a Transformer, found Po",
         ),
         ([TRANSFORMER | {"path": "../other"}], "module 0: path: '../other' leads out of the model's directory"),
+        ([TRANSFORMER | {"path": "a\nb"}], "module 0: path: 'a\\nb' is not the name of a folder"),
         ([TRANSFORMER | {"path": "/etc"}], "module 0: path: '/etc' leads out of the model's directory"),
         ([TRANSFORMER | {"kwargs": ["task"]}], "module 0: kwargs: ['task'] is not supported"),
         ([TRANSFORMER | {"more": 1}], "module 0: more: 1 is not known, and it may change scores"),
@@ -70,6 +71,13 @@ MODELS = "sentence_transformers.models"
 def test_a_listing_that_is_not_supported_is_refused_by_its_entry(sound: Path, listing: Any, said: str) -> None:
     write(sound / "modules.json", listing)
     assert said in refusal(sound)
+
+
+@pytest.mark.parametrize("depth", [200, 100_000])
+@pytest.mark.parametrize("name", ["modules.json", "config.json", "tokenizer_config.json", "1_Pooling/config.json"])
+def test_nesting_without_end_is_refused_by_file(sound: Path, name: str, depth: int) -> None:
+    (sound / name).write_text('{"a": ' + "[" * depth + "]" * depth + "}")
+    assert refusal(sound).startswith(f"{name}: ")
 
 
 def test_a_listing_that_is_cut_short_is_named(sound: Path) -> None:
@@ -123,6 +131,10 @@ TOKENS = {"module_input_name": "token_embeddings"}
             "activation_function: 'torch.nn.Softmax' is not supported; supported ar",
         ),
         (
+            [MEAN, dense(HIDDEN, 8, module_output_name=["x"])],
+            "2_Dense/config.json: module_output_name: ['x'] is not supported; supported: sentence_embedding",
+        ),
+        (
             [MEAN, dense(HIDDEN, 8, "mine.Tanh")],
             "2_Dense/config.json: activation_function: 'mine.Tanh' is not supported",
         ),
@@ -163,6 +175,10 @@ def test_a_module_that_is_not_supported_is_refused_by_file_and_field(
             {"similarity_fn_name": "maxsim"},
             "similarity_fn_name: 'maxsim' is not supported; supported: cosine, dot, eucl",
         ),
+        ({"default_prompt_name": ["query"]}, "default_prompt_name: ['query'] is none of the prompts"),
+        ({"prompts": {"query": "\ud800"}}, "prompts.query: a text is needed, found '\\ud800'"),
+        ({"a\nb": 1}, "'a\\nb': 1 is not known, and it may change scores"),
+        ({"requirements": [[[]]] * 9}, "requirements: [[[]], [[]], "),
         ({"truncate_dim": 0}, "truncate_dim: 0 is not a whole number of 1 or more"),
         ({"truncate_dim": -1}, "truncate_dim: -1 is not a whole number of 1 or more"),
         ({"requirements": {"transformers": ">=9"}}, "requirements: {'transformers': '>=9'} is not supported"),
@@ -181,6 +197,10 @@ TWO_KINDS = {"modality_config": {"text": STATES, "message": STATES}, "module_out
 @pytest.mark.parametrize(
     ("sentence", "said"),
     [
+        (
+            {"max_seq_length": 10**12},
+            "max_seq_length: 1000000000000 is more than 1,000,000, the most that is supported",
+        ),
         ({"max_seq_length": "long"}, "max_seq_length: 'long' is not a whole number of 1 or more"),
         ({"tokenizer_name_or_path": "other"}, "tokenizer_name_or_path: 'other' is not supported"),
         (

@@ -65,6 +65,7 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
         "tokenizer_class: 'BertJapaneseTokenizer' runs in Python, which is not supported; "
         "supported: the classes that transformers runs in Rust",
     ),
+    (CONFIG, {"tokenizer_class": "logging"}, "tokenizer_class: 'logging' is not a class of transformers"),
     (CONFIG, {"tokenizer_class": ["BertTokenizer"]}, "tokenizer_class: ['BertTokenizer'] is not the name of a class"),
     (CONFIG, {"cls_token": 5}, "cls_token: 5 is not a token"),
     (CONFIG, {"cls_token": {"content": "a", "left": True}}, "cls_token: a token has no field 'left'"),
