@@ -14,6 +14,7 @@ TokenIds = NDArray[np.int32]
 
 # What tokenizers treat in ways of their own: nothing, spaces at the ends and within, scripts without spaces, accents.
 PROBES = ("a", "", " ", "  Two  words ", "été naïve ÅNGSTRÖM", "巴黎是法国的首都。", "don't\nstop…", "🍌 ½ ﬁ")
+LARGEST = int(np.iinfo(np.int32).max)
 SPELT_TOKENS = 8  # special tokens of the tokenizer that are tried as text
 
 
@@ -53,6 +54,8 @@ def frame_of(rust: RustTokenizer, texts: int, *, segments: bool) -> Frame:
     with refused_as(lambda: ValueError("it does not encode every text, as where unk_token is not in the vocabulary")):
         bare = {probe: _array(rust.encode(probe, add_special_tokens=False).ids) for probe in probes}
         encodings = [rust.encode(*sequence) for sequence in asked]
+    if any(max(encoding.ids + encoding.type_ids, default=0) > LARGEST for encoding in encodings):
+        raise ValueError(f"its template has ids or segments above {LARGEST:,}")
     frame = _shown_by(encodings[0], texts)
     for sequence, encoding in zip(asked, encodings, strict=True):
         ids = [bare[text] for text in sequence]

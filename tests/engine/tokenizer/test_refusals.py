@@ -10,7 +10,14 @@ import pytest
 from serve_app.engine.files import ModelError
 from serve_app.engine.tokenizer import Tokenizer, check_tokenizer_files
 from tests.engine.spoilt import configure
-from tests.engine.tokenizer.directories import KINDS, Directories, change_json, change_tokenizer, configure_tokenizer
+from tests.engine.tokenizer.directories import (
+    KINDS,
+    Directories,
+    change_json,
+    change_tokenizer,
+    configure_tokenizer,
+    template,
+)
 
 CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
 PYTHON_WORDS = ("Error", "Exception", "Traceback", "NoneType", "object", "<class")
@@ -196,6 +203,18 @@ def _unframed(directory: Path) -> None:
     change_tokenizer(directory, post_processor=None)
 
 
+def _far_segment(directory: Path) -> None:
+    processor = template("x0 A0", "x0 A0 x1 B1")
+    processor["pair"][2]["SpecialToken"]["type_id"] = 3 * 10**9
+    change_tokenizer(directory, post_processor=processor)
+
+
+def _far_token(directory: Path) -> None:
+    processor = template("x0 A0", "x0 A0 x1 B1")
+    processor["special_tokens"]["<x>"]["ids"] = [3 * 10**9]
+    change_tokenizer(directory, post_processor=processor)
+
+
 MADE = "the tokenizer that transformers makes of tokenizer.json"
 
 
@@ -216,6 +235,10 @@ MADE = "the tokenizer that transformers makes of tokenizer.json"
             "bert",
             _without_unknown,
             f": {MADE} (BertTokenizer): it does not encode every text, as where unk_token is not in the vocabulary",
+        ),
+        *(
+            ("bert", change, f": {MADE} (TokenizersBackend): its template has ids or segments above 2,147,483,647")
+            for change in (_far_segment, _far_token)
         ),
         (
             "read whole, unigram",
