@@ -130,7 +130,7 @@ def test_a_directory_without_a_models_configuration_is_named(
         ("config.json", "{", "config.json: not JSON: line 1, column 2: "),
         ("config.json", "[]", "config.json: a JSON object is needed, found []"),
         ("modules.json", "{}", "modules.json: a JSON list is needed, found {}"),
-        ("modules.json", "[]", "modules.json: module 0: path: None is not the name of a folder"),
+        ("modules.json", "[]", "modules.json: module 0: path: null is not the name of a folder"),
         (
             "config.json",
             "[" * 100_000,

@@ -85,7 +85,8 @@ class Fields:
     def only(self, name: str, supported: object, *, default: object) -> None:
         """Raise ModelError unless the field has the one value that is supported."""
         if (value := self.raw(name, default)) != supported:
-            raise self.refusal(name, f"{shown(value)} is not supported; supported: {supported}")
+            wanted = supported if isinstance(supported, str) else shown(supported)
+            raise self.refusal(name, f"{shown(value)} is not supported; supported: {wanted}")
 
     def refuse(self, name: str) -> None:
         """Raise ModelError when the field is set; false, 0, empty and null are as good as missing."""

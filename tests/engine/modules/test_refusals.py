@@ -48,7 +48,7 @@ MODELS = "sentence_transformers.models"
         ({}, "modules.json: a JSON list is needed, found an object"),
         ([], "modules.json: the first module must be a Transformer, found none"),
         ([[]], "modules.json: module 0: an object is needed, found a list"),
-        ([{"path": "", "name": "0"}], "modules.json: module 0: type: a text is needed, found None"),
+        ([{"path": "", "name": "0"}], "modules.json: module 0: type: a text is needed, found null"),
         (
             [TRANSFORMER | {"type": f"{MODELS}.CLIPModel"}],
             f"module 0: type: '{MODELS}.CLIPModel' is not supported; supp",
@@ -101,11 +101,11 @@ TOKENS = {"module_input_name": "token_embeddings"}
         ([Part("Pooling")], "1_Pooling/config.json: no such file"),
         (
             [pooling("mean", include_prompt=None)],
-            "1_Pooling/config.json: include_prompt: None is neither true nor false",
+            "1_Pooling/config.json: include_prompt: null is neither true nor false",
         ),
         (
             [pooling("mean", pooling_mode_first=True)],
-            "1_Pooling/config.json: pooling_mode_first: True is not known, and it may change scores",
+            "1_Pooling/config.json: pooling_mode_first: true is not known, and it may change scores",
         ),
         ([NORMALIZE], "module 1: it is the last, and no module gives 'sentence_embedding'"),
         (
@@ -146,7 +146,7 @@ TOKENS = {"module_input_name": "token_embeddings"}
         ([MEAN, layer_norm(63)], "2_LayerNorm/config.json: dimension: 63 does not fit"),
         (
             [MEAN, Part("Dropout", {"dropout": 0.1, "inplace": True})],
-            "2_Dropout/config.json: inplace: True is not known, and it may change scores",
+            "2_Dropout/config.json: inplace: true is not known, and it may change scores",
         ),
     ],
 )
@@ -221,13 +221,13 @@ TWO_KINDS = {"modality_config": {"text": STATES, "message": STATES}, "module_out
         ({"config_kwargs": {"num_labels": 2}}, "config_kwargs.num_labels: 2 is not known, and it may change scores"),
         (
             {"tokenizer_args": {"do_lower_case": True}},
-            "tokenizer_args.do_lower_case: True is not known, and it may change scores",
+            "tokenizer_args.do_lower_case: true is not known, and it may change scores",
         ),
         (
             {"model_args": {"dtype": "auto"}, "model_kwargs": {"dtype": "auto"}},
             "model_args: model_kwargs is there, too; on",
         ),
-        ({"pad": True}, "pad: True is not known, and it may change scores"),
+        ({"pad": True}, "pad: true is not known, and it may change scores"),
     ],
 )
 @pytest.mark.parametrize("name", ["sentence_bert_config.json", "sentence_xlm-roberta_config.json"])

@@ -38,7 +38,7 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
     (CONFIG, {"do_lowercase": True}, "do_lowercase: not known, so that it cannot be told whether it changes scores"),
     (CONFIG, {"do_lower_case": "false"}, "do_lower_case: 'false' is neither true nor false"),
     (CONFIG, {"strip_accents": 1}, "strip_accents: 1 is neither true nor false"),
-    (CONFIG, {"split_special_tokens": None}, "split_special_tokens: None is neither true nor false"),
+    (CONFIG, {"split_special_tokens": None}, "split_special_tokens: null is neither true nor false"),
     (CONFIG, {"model_max_length": "512"}, "model_max_length: '512' is not a number of tokens"),
     (CONFIG, {"max_len": 0}, "max_len: 0 is not a number of tokens"),
     (CONFIG, {"model_input_names": "input_ids"}, "model_input_names: 'input_ids' is not a list of names"),
@@ -55,7 +55,7 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
         "processor_class: 'CLIPProcessor' is not supported; supported: empty",
     ),
     (CONFIG, {"init_inputs": [{"a": 1}]}, "init_inputs: [{'a': 1}] is not supported; supported: empty"),
-    (CONFIG, {"trust_remote_code": True}, "trust_remote_code: True is not supported; supported: empty"),
+    (CONFIG, {"trust_remote_code": True}, "trust_remote_code: true is not supported; supported: empty"),
     (
         CONFIG,
         {"fast_tokenizer_files": ["tokenizer.4.0.json"]},
@@ -95,7 +95,7 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
     (ADDED, {"<new>": 7}, "<new>: '<new>' has id 7 here and 500 in the tokenizer"),
     ("config.json", {"tokenizer_class": "CanineTokenizer"}, "tokenizer_class: 'CanineTokenizer' runs in Python"),
     ("config.json", {"hidden_size": "64"}, "not readable by transformers, which chooses a tokenizer by it"),
-    ("config.json", {"model_type": None}, "model_type: None has no tokenizer; no tokenizer_class is named"),
+    ("config.json", {"model_type": None}, "model_type: null has no tokenizer; no tokenizer_class is named"),
 ]
 
 
