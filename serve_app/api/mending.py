@@ -1,8 +1,9 @@
-"""JSON of clients that cut texts in the middle of a character: half a surrogate pair is read as U+FFFD.
+r"""JSON of clients that cut texts in the middle of a character: half a surrogate pair is read as U+FFFD.
 
-The escape of one half (ud83d) is no character and has no UTF-8, but JSON's grammar allows it (RFC 8259, section 8.2),
-and JavaScript and Python write it where a text was cut by its length. A byte order mark at the front is dropped
-(section 8.1). A mended body is as long as it was, so that what else is wrong with it is told where its client has it.
+The escape of one half (such as `\ud83d`) is no character and has no UTF-8, but JSON's grammar allows it (RFC 8259,
+section 8.2), and JavaScript and Python write it where a text was cut by its length. A byte order mark at the front is
+dropped (section 8.1). A mended body is as long as it was, so that what else is wrong with it is told where its client
+has it.
 """
 
 import asyncio

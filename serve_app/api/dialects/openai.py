@@ -43,7 +43,7 @@ class EmbeddingsBody(TruncationBody):
 
 
 class EmbeddingBody(BaseModel):
-    """One text's vector, of length 1."""
+    """One text's vector, as the model's own modules make it."""
 
     object: Literal["embedding"]
     index: int

@@ -28,7 +28,9 @@ class TokenizeBody(RequestBody):
     model: ModelName = None
     inputs: str | Annotated[Items[str], Field(json_schema_extra=NOT_EMPTY)]
     add_special_tokens: Flag | None = None
-    prompt_name: Annotated[None, BeforeValidator(none_if_blank), Field(description="No model here has prompts.")] = None
+    prompt_name: Annotated[
+        None, BeforeValidator(none_if_blank), Field(description="Not supported; write the prompt into the text.")
+    ] = None
 
 
 class SimpleToken(BaseModel):
