@@ -80,8 +80,11 @@ def download(source: Source) -> Path:
         if found is not None and _mark(found).exists():
             return found
         # Asked first, because the download tries again for half a minute where there is no network.
-        HfApi().model_info(source.hub, revision=source.revision, timeout=TIMEOUT_S)
+        info = HfApi().model_info(source.hub, revision=source.revision, timeout=TIMEOUT_S)
+        _require_safetensors(source.hub, [file.rfilename for file in info.siblings or []])
         found = Path(snapshot_download(source.hub, revision=source.revision, allow_patterns=FILES))
+    except CatalogError:
+        raise
     except Exception as error:
         if found is None:
             raise CatalogError(f"model {source.hub!r}: {_reason(error)}") from None
@@ -90,6 +93,16 @@ def download(source: Source) -> Path:
     with suppress(OSError):  # a cache that cannot be written is asked for again next time
         _mark(found).touch()
     return found
+
+
+def _require_safetensors(hub: str, names: list[str]) -> None:
+    """Refuse a model whose weights are only there as pickles, which are not fetched."""
+    pickles = [name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
+    if pickles and not any(name.endswith(".safetensors") for name in names):
+        raise CatalogError(
+            f"model {hub!r}: its weights ({pickles[0]}) are pickled, can run code when they are read, and are not "
+            f"fetched; `hf download {hub} --local-dir DIR` and serve DIR, which tells the command that converts them"
+        )
 
 
 def _mark(snapshot: Path) -> Path:

@@ -1,6 +1,7 @@
 """The hub's cache is trusted where it is known to have all of a model's files."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from serve_app.catalog import hub
 from serve_app.catalog.card import Source
+from serve_app.catalog.catalog import CatalogError
 
 SOURCE = Source(hub="org/name", revision="a" * 40)
 
@@ -15,13 +17,15 @@ SOURCE = Source(hub="org/name", revision="a" * 40)
 class Hub:
     """A hub whose snapshot lies in a folder. asked: how often it was reached."""
 
-    def __init__(self, folder: Path, *, reachable: bool = True) -> None:
-        self.snapshot, self.reachable, self.asked = folder / SOURCE.revision, reachable, 0
+    def __init__(self, folder: Path) -> None:
+        self.snapshot, self.reachable, self.asked = folder / str(SOURCE.revision), True, 0
+        self.files = ["config.json", "model.safetensors"]
 
-    def model_info(self, *_: object, **__: object) -> None:
+    def model_info(self, *_: object, **__: object) -> SimpleNamespace:
         self.asked += 1
         if not self.reachable:
             raise OSError("no network")
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in self.files])
 
     def snapshot_download(self, *_: object, local_files_only: bool = False, **__: Any) -> str:
         if not local_files_only:
@@ -57,3 +61,10 @@ def test_without_a_network_what_is_there_is_taken_and_that_is_logged(
     remote.reachable = False
     assert hub.download(SOURCE) == remote.snapshot
     assert "not known whether the hub's cache has all of a model's files" in caplog.text
+
+
+def test_a_model_with_pickled_weights_alone_is_refused_with_what_to_do(remote: Hub) -> None:
+    remote.files = ["config.json", "pytorch_model.bin"]
+    with pytest.raises(CatalogError, match=r"\(pytorch_model\.bin\) are pickled.*hf download org/name --local-dir DIR"):
+        hub.download(SOURCE)
+    assert not remote.snapshot.exists()
