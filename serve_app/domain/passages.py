@@ -202,18 +202,24 @@ def _pieces(
     first: int,
 ) -> _Pieces:
     """The parts of texts in order. asked: (texts,), tokens to read of each. room: (texts,), of one passage of each."""
+    taken_out = np.zeros_like(asked)
+    if side == "left":
+        whole = _sizes(texts)
+        texts = _with_prompts(texts, reading.max_document_tokens, prompt)
+        taken_out = whole - _sizes(texts)
     cuts = Cuts(room, prompt.token_ids.size)
     read = _tokens_read(asked, _sizes(texts), cuts, reading, first)
     counts = cuts.passages(read)
     texts_of = np.repeat(np.arange(read.size), counts)
     numbers = np.arange(texts_of.size) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text's passages
     dropped = _sizes(texts) - read if side == "left" else np.zeros_like(read)
-    tails = np.zeros_like(read)
-    if prompt.token_ids.size and (reading.max_document_tokens is not None or reading.max_passages != 1):
-        # Only the model's own limit drops the prompt, as in sentence-transformers.
-        texts, tails, dropped = list(texts), dropped, tails
-        for text in np.flatnonzero(tails).tolist():
+    if prompt.token_ids.size and reading.max_passages != 1:
+        # Only one passage may lose the prompt to the model's own limit, as in sentence-transformers.
+        texts = list(texts)
+        for text in np.flatnonzero((dropped > 0) & (read > prompt.token_ids.size)).tolist():
             texts[text] = _tail(texts[text], int(read[text]) - prompt.token_ids.size, prompt)
+            taken_out[text] += dropped[text]
+            dropped[text] = 0
     starts, most = cuts.place(texts_of, numbers)
     starts += dropped[texts_of]
     ends = np.minimum(starts + most, (dropped + read)[texts_of])
@@ -224,10 +230,10 @@ def _pieces(
     if prompt.token_ids.size:
         for index in np.flatnonzero(numbers).tolist():
             token_ids[index] = np.concatenate([prompt.token_ids, token_ids[index]])
-    # Where in its document a passage of a tail lies: the first one begins with the prompt, and not with the document.
-    ahead = np.where((numbers == 0) & (tails[texts_of] > 0), prompt.token_ids.size, 0)
+    # Where tokens were taken out behind the prompt, what is left of it is no part of the document's end.
+    ahead = np.where(taken_out[texts_of] > 0, np.maximum(prompt.token_ids.size - starts, 0), 0)
     sizes = np.maximum(ends - starts - ahead, 0)
-    return _Pieces(texts_of, token_ids, sizes, starts + tails[texts_of] + ahead)
+    return _Pieces(texts_of, token_ids, sizes, starts + taken_out[texts_of] + ahead)
 
 
 def _tokens_read(asked: Tokens, sizes: Tokens, cuts: Cuts, reading: Reading, first: int) -> Tokens:

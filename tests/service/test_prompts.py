@@ -108,6 +108,15 @@ def test_a_prompt_that_a_clients_limit_cuts_is_left_out_as_in_sentence_transform
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_a_clients_limit_that_does_not_bind_changes_nothing(prompted: TinyModel) -> None:
+    texts, service = [" ".join(training_text()[:9]), "short"], Service(prompted)
+    plain, limited = (
+        by_index(service.rank("who", texts, raw_scores=True, reading=Reading(truncated_side="left", **limits)))
+        for limits in ({}, {"max_document_tokens": 100_000, "max_query_tokens": 100_000})
+    )
+    np.testing.assert_allclose(limited, plain, atol=1e-6)
+
+
 def test_a_cross_encoders_default_prompt_comes_before_the_query(tiny_models: TinyModels, tmp_path: Path) -> None:
     tiny = tiny_models["bert", "classification"]
     plain = CrossEncoder(str(tiny.directory), device="cpu", prompts=PROMPTS, default_prompt_name="topic")

@@ -117,9 +117,9 @@ def _with_modules(directory: Path) -> ModelConfig:
     if used.head == "embedding":
         gives: Value = "scores" if pairs else "sentence_embedding"
         chain = read_chain(entries, encoder.hidden, gives=gives, truncate=settings.truncate)
-        if pairs and settings.prompts.default and not chain.include_prompt:
+        if pairs and any(settings.prompts.named.values()) and not chain.include_prompt:
             reason = "a cross-encoder's prompt cannot be left out of its pooling (include_prompt: false)"
-            raise ModelError(f"{directory / SETTINGS}: default_prompt_name: {reason}")
+            raise ModelError(f"{directory / SETTINGS}: prompts: {reason}")
         return _config(folder, encoder, chain, used, settings)
     if not pairs:
         raise ModelError(f"{entries[0].named}: a {settings.kind} needs states, and this Transformer gives logits")

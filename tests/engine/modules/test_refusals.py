@@ -288,7 +288,7 @@ CROSS = {"model_type": "CrossEncoder"}
         (
             [pooling("mean", include_prompt=False), dense(HIDDEN, 1, module_output_name="scores")],
             {"prompts": {"a": "b"}, "default_prompt_name": "a"},
-            "default_prompt_name: a cross-encoder's prompt cannot be left out of its pooling (include_prompt: false)",
+            "prompts: a cross-encoder's prompt cannot be left out of its pooling (include_prompt: false)",
         ),
     ],
 )
