@@ -202,17 +202,17 @@ def _pieces(
     first: int,
 ) -> _Pieces:
     """The parts of texts in order. asked: (texts,), tokens to read of each. room: (texts,), of one passage of each."""
-    taken_out = np.zeros_like(asked)
+    whole = sizes = _sizes(texts)
     if side == "left":
-        whole = _sizes(texts)
         texts = _with_prompts(texts, reading.max_document_tokens, prompt)
-        taken_out = whole - _sizes(texts)
+        sizes = _sizes(texts)
+    taken_out = whole - sizes
     cuts = Cuts(room, prompt.token_ids.size)
-    read = _tokens_read(asked, _sizes(texts), cuts, reading, first)
+    read = _tokens_read(asked, sizes, cuts, reading, first)
     counts = cuts.passages(read)
     texts_of = np.repeat(np.arange(read.size), counts)
     numbers = np.arange(texts_of.size) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text's passages
-    dropped = _sizes(texts) - read if side == "left" else np.zeros_like(read)
+    dropped = sizes - read if side == "left" else np.zeros_like(read)
     if prompt.token_ids.size and reading.max_passages != 1:
         # Only one passage may lose the prompt to the model's own limit, as in sentence-transformers.
         texts = list(texts)
@@ -232,8 +232,8 @@ def _pieces(
             token_ids[index] = np.concatenate([prompt.token_ids, token_ids[index]])
     # Where tokens were taken out behind the prompt, what is left of it is no part of the document's end.
     ahead = np.where(taken_out[texts_of] > 0, np.maximum(prompt.token_ids.size - starts, 0), 0)
-    sizes = np.maximum(ends - starts - ahead, 0)
-    return _Pieces(texts_of, token_ids, sizes, starts + taken_out[texts_of] + ahead)
+    own = np.maximum(ends - starts - ahead, 0)
+    return _Pieces(texts_of, token_ids, own, starts + taken_out[texts_of] + ahead)
 
 
 def _tokens_read(asked: Tokens, sizes: Tokens, cuts: Cuts, reading: Reading, first: int) -> Tokens:

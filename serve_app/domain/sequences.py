@@ -93,8 +93,10 @@ class Sequences:
             ahead = before[0].size
             around = np.tile(np.concatenate([before[0], after]), lengths.size)
         else:
-            ahead = np.fromiter(map(len, before), dtype=np.int32, count=len(before))[before_of]
-            around = _taken([np.concatenate([each, after]) for each in before], before_of)
+            sizes = np.fromiter(map(len, before), dtype=np.int32, count=len(before))
+            frames = np.concatenate([part for each in before for part in (each, after)])
+            around = cls.plain(frames, sizes + np.int32(after.size)).take(before_of.astype(np.intp)).token_ids
+            ahead = sizes[before_of]
         whole = (lengths + ahead + np.int32(after.size)).astype(np.int32)
         inner = _runs((ahead, lengths, after.size), lengths.size) == 1
         joined = np.empty(inner.size, dtype=np.int32)
@@ -163,17 +165,6 @@ def _pairs(shard: Shard) -> Sequences:
         return sequences
     first = shard.query_lengths[shard.query_of] + np.int32(form.opening.size + form.between_in_first)
     return replace(sequences, first_segments=first)
-
-
-def _taken(arrays: Sequence[TokenIds], indices: NDArray[np.int32]) -> TokenIds:
-    """The arrays with these indices, end to end: int32 (tokens,)."""
-    lengths = np.fromiter(map(len, arrays), dtype=np.int64, count=len(arrays))
-    starts = np.cumsum(lengths) - lengths
-    taken = lengths[indices]
-    # All tokens of an array move by the same distance.
-    shifts = starts[indices] - (np.cumsum(taken) - taken)
-    tokens: TokenIds = np.concatenate(arrays)[np.arange(int(taken.sum())) + np.repeat(shifts, taken)]
-    return tokens
 
 
 def _runs(lengths: Sequence[NDArray[np.int32] | int], count: int) -> NDArray[np.intp]:

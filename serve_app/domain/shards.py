@@ -18,7 +18,8 @@ class Shard:
     queries: int32 (tokens,), the queries of these passages end to end, so that a shard stands alone; empty for texts
     without a query. query_lengths: int32 (queries,), tokens of each. query_of: int32 (passages,), index of each
     passage's query.
-    token_ids: int32 (tokens,), the passages end to end, the longest first. lengths: int32 (passages,), tokens of each.
+    token_ids: int32 (tokens,), the passages end to end, those of the longest sequences first. lengths: int32
+    (passages,), tokens of each.
     query_prompt, prompt: as in Passages.
     """
 

@@ -16,12 +16,17 @@ def shown_scores(ranking: Ranking) -> list[float]:
     return scores
 
 
-def result_bodies(ranking: Ranking, request: RerankRequest) -> list[dict[str, Any]]:
-    """The results, each with its document and passage where they were asked for."""
-    found: list[dict[str, Any]] = [
+def _scored(ranking: Ranking) -> list[dict[str, Any]]:
+    """The index and the score of each result."""
+    return [
         {"index": result.index, "relevance_score": score}
         for result, score in zip(ranking.results, shown_scores(ranking), strict=True)
     ]
+
+
+def result_bodies(ranking: Ranking, request: RerankRequest) -> list[dict[str, Any]]:
+    """The results, each with its document and passage where they were asked for."""
+    found = _scored(ranking)
     for result, body in zip(ranking.results, found, strict=True):
         given = request.documents[result.index]
         if request.return_documents:
@@ -33,10 +38,7 @@ def result_bodies(ranking: Ranking, request: RerankRequest) -> list[dict[str, An
 
 def voyage_results(ranking: Ranking, request: RerankRequest) -> list[dict[str, Any]]:
     """The results as Voyage's clients read them: a document is its text."""
-    found: list[dict[str, Any]] = [
-        {"index": result.index, "relevance_score": score}
-        for result, score in zip(ranking.results, shown_scores(ranking), strict=True)
-    ]
+    found = _scored(ranking)
     if request.return_documents:
         for result in found:
             result["document"] = request.documents[result["index"]].text

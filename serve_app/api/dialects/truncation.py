@@ -27,12 +27,14 @@ class TruncationBody(RequestBody):
     @property
     def cut(self) -> bool | None:
         """Whether long texts are cut; None where it is not said. Raises ServiceError where two names differ."""
-        return agreed(self, "truncate", "truncation")  # type: ignore[no-any-return]
+        said: bool | None = agreed(self, "truncate", "truncation")
+        return said
 
     @property
     def side(self) -> Side | None:
         """Where long texts are cut; None for the model's own side. Raises ServiceError where two names differ."""
-        return agreed(self, "truncation_side", "truncation_direction")  # type: ignore[no-any-return]
+        said: Side | None = agreed(self, "truncation_side", "truncation_direction")
+        return said
 
 
 class ReadingBody(TruncationBody):

@@ -1,6 +1,6 @@
 """What models call the tensors of a layer. No torch: configurations name them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +33,16 @@ BERT = LayerNames(
     down="output.dense",
     norm_output="output.LayerNorm",
 )
-DEBERTA = LayerNames(
-    layers="encoder.layer",
-    query="attention.self.query_proj",
-    key="attention.self.key_proj",
-    value="attention.self.value_proj",
-    attended="attention.output.dense",
-    norm_attention="attention.output.LayerNorm",
-    up="intermediate.dense",
-    down="output.dense",
-    norm_output="output.LayerNorm",
+DEBERTA = replace(
+    BERT, query="attention.self.query_proj", key="attention.self.key_proj", value="attention.self.value_proj"
 )
-MPNET = LayerNames(
-    layers="encoder.layer",
+MPNET = replace(
+    BERT,
     query="attention.attn.q",
     key="attention.attn.k",
     value="attention.attn.v",
     attended="attention.attn.o",
     norm_attention="attention.LayerNorm",
-    up="intermediate.dense",
-    down="output.dense",
-    norm_output="output.LayerNorm",
 )
 DISTILBERT = LayerNames(
     layers="transformer.layer",
