@@ -1,8 +1,9 @@
-"""On which terms one request is served: for whom, how urgently, and by when."""
+"""On which terms one request is served: for whom, how urgently, by when, and who pays."""
 
 from dataclasses import dataclass
 
 from serve_app.domain.caller import ANYONE, Caller
+from serve_app.domain.meter import FREE, Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +12,8 @@ class Terms:
 
     timeout_s: the longest that its work may take, from `began` on. wait_s: how much longer it may take because a cold
     model has to start first. began: when it arrived, on the event loop's clock; None for when its work is asked for.
-    request_id: finds it in the logs, down to the replica.
+    request_id: finds it in the logs, down to the replica. meter: who pays. free: the answer costs nothing, whatever
+    the model's price.
     """
 
     timeout_s: float
@@ -19,3 +21,5 @@ class Terms:
     caller: Caller = ANYONE
     began: float | None = None
     request_id: str = ""
+    meter: Meter = FREE
+    free: bool = False
