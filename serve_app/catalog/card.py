@@ -11,8 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from serve_app.domain.input_format import Truncation
 from serve_app.domain.model import ModelFacts, Pricing
+from serve_app.settings.models import DocumentsPrice, TokensPrice
 
-MAX_USD = 1_000_000
 MIN_TOKENS = 8  # room for a query, a document and the special tokens around them
 STRICT = ConfigDict(extra="forbid")
 
@@ -41,25 +41,22 @@ class Source(BaseModel):
 
 @dataclass(frozen=True, config=STRICT)
 class CheckedPricing(Pricing):
-    """Prices that are whole nano-dollars a document and a token, so that no bill is rounded."""
+    """Prices that are whole nano-dollars a document and a token, and no higher for who gives way."""
 
-    @field_validator("usd")
-    @classmethod
-    def _whole_a_document(cls, price: Decimal) -> Decimal:
-        return _possible(price, decimals=6)
+    usd: DocumentsPrice = Decimal(0)
+    batch_usd: DocumentsPrice | None = None
+    tokens_usd: TokensPrice = Decimal(0)
+    batch_tokens_usd: TokensPrice | None = None
 
-    @field_validator("tokens_usd")
-    @classmethod
-    def _whole_a_token(cls, price: Decimal) -> Decimal:
-        return _possible(price, decimals=3)
-
-
-def _possible(price: Decimal, decimals: int) -> Decimal:
-    if not 0 <= price < MAX_USD:
-        raise ValueError(f"must be from 0 to below {MAX_USD:,} dollars; got {price}")
-    if price != round(price, decimals):
-        raise ValueError(f"must have at most {decimals} decimals; got {price}")
-    return price
+    @model_validator(mode="after")
+    def _no_dearer_in_batch(self) -> Self:
+        for name, usd, batch_usd in (
+            ("usd", self.usd, self.usd_in("batch")),
+            ("tokens_usd", self.tokens_usd, self.tokens_usd_in("batch")),
+        ):
+            if batch_usd > usd:
+                raise ValueError(f"batch_{name} ({batch_usd}) must not be above {name} ({usd})")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -3,30 +3,42 @@
 from collections import Counter
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import CatalogError, load_catalog
 from serve_app.catalog.location import resolve
-from serve_app.settings import Settings
+from serve_app.catalog.problem import first_problem
+from serve_app.settings import PricingSettings, Settings
 
 
 def served_cards(settings: Settings) -> list[Card]:
     """A card for each served model, in the settings' order, under the names that the settings give it.
 
-    Raises CatalogError when there is no such model, or two answer to one name.
+    Raises CatalogError when there is no such model, two answer to one name, or the prices of one do not go together.
     """
     catalog = load_catalog()
     cards = []
-    for model in settings.models:
+    for place, model in enumerate(settings.models):
         card = resolve(model.name, catalog)
         if model.engine.simulated:
             card = card.on_simulated_device()
         if model.truncation:
             card = replace(card, truncation=model.truncation)
+        try:
+            card = _priced(card, model.pricing)
+        except ValidationError as error:
+            raise CatalogError(f"models[{place}].pricing: {first_problem(error)}") from None
         cards.append(card.called(model.id, model.aliases))
     names = Counter(name for card in cards for name in _names(card))
     if twice := [name for name, count in names.items() if count > 1]:
         raise CatalogError(f"two served models are called {twice[0]!r}: give one of them another `id`")
     return cards
+
+
+def _priced(card: Card, pricing: PricingSettings) -> Card:
+    """A card with the prices that are given in place of its own ones."""
+    return replace(card, pricing=replace(card.pricing, **pricing.model_dump(exclude_none=True)))
 
 
 def _names(card: Card) -> list[str]:

@@ -5,6 +5,9 @@ from datetime import date
 from decimal import Decimal
 from typing import ClassVar, Literal
 
+from serve_app.domain.caller import Tier
+from serve_app.domain.price import Price, nano_dollars_per_document, nano_dollars_per_token
+
 # Read by pydantic where a card is checked: a field that is not known is refused.
 STRICT = {"extra": "forbid"}
 
@@ -16,14 +19,29 @@ ModelStatus = Literal["ready", "cold", "loading", "failed"]
 class Pricing:
     """What a request costs, in US dollars; 0 is free.
 
-    usd: for 1,000 documents ranked. tokens_usd: for a million tokens embedded.
+    usd: for 1,000 documents ranked. tokens_usd: for a million tokens embedded. batch_usd, batch_tokens_usd: the same in
+    the batch tier; None for as in the standard one.
     """
 
     __pydantic_config__: ClassVar = STRICT
 
     unit: Literal["1k_documents"] = "1k_documents"
     usd: Decimal = Decimal(0)
+    batch_usd: Decimal | None = None
     tokens_usd: Decimal = Decimal(0)
+    batch_tokens_usd: Decimal | None = None
+
+    def usd_in(self, tier: Tier) -> Decimal:
+        """For 1,000 documents ranked in a tier."""
+        return self.usd if tier == "standard" or self.batch_usd is None else self.batch_usd
+
+    def tokens_usd_in(self, tier: Tier) -> Decimal:
+        """For a million tokens embedded in a tier."""
+        return self.tokens_usd if tier == "standard" or self.batch_tokens_usd is None else self.batch_tokens_usd
+
+    def price(self, tier: Tier) -> Price:
+        """What a request of a tier is charged. Exact, since a card's prices are whole nano-dollars each."""
+        return Price(nano_dollars_per_document(self.usd_in(tier)), nano_dollars_per_token(self.tokens_usd_in(tier)))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from serve_app.domain.answer import Usage
-from serve_app.domain.caller import Caller
 from serve_app.domain.errors import ServiceError
-from serve_app.domain.meter import Hold, Meter
+from serve_app.domain.meter import Hold, Quote
 from serve_app.domain.terms import Terms
 from serve_app.service.dispatch import Dispatcher, out_of_time
 from serve_app.service.served import ServedModel
@@ -21,11 +20,12 @@ from serve_app.settings import QueueSettings
 class Demand:
     """What a request asks for, at most.
 
-    tokens: that the replicas will score, an estimate; None for a request that needs no replica. nano_dollars: the
-    highest price that it can have.
+    tokens: that the replicas will score, an estimate; None for a request that needs no replica. documents: that can be
+    billed. nano_dollars: the highest price that it can have.
     """
 
     tokens: int | None
+    documents: int
     nano_dollars: int
 
 
@@ -33,13 +33,14 @@ class Credit:
     """A caller's credit for one request: held from the start on, and either captured or given back.
 
     Neither is cut in two by the request's deadline or by a client that hangs up: credit must not stay held, nor be
-    charged for an answer that is then withheld.
+    charged for an answer that is then withheld. So what is captured while its client hangs up is released, too.
     """
 
     def __init__(self, holding: asyncio.Task[Hold], limit: asyncio.Timeout) -> None:
         """`limit`: the request's deadline."""
         self._holding, self._limit = holding, limit
         self._capturing: asyncio.Task[None] | None = None
+        self._captured = False
 
     async def held(self) -> None:
         """Return when the caller is known to be able to pay. Raises ServiceError."""
@@ -50,10 +51,11 @@ class Credit:
         self._end_deadline()
         self._capturing = asyncio.create_task(self._capture(usage), name="capture")
         await asyncio.shield(self._capturing)
+        self._captured = True
 
     async def give_back(self) -> None:
         """Release what was not captured."""
-        if self._capturing is not None and self._captured(self._capturing):
+        if self._captured:
             return
         self._end_deadline()
         settling = asyncio.create_task(self._settle(), name="give back")
@@ -71,15 +73,11 @@ class Credit:
         hold = await self._holding
         await hold.capture(usage)
 
-    @staticmethod
-    def _captured(capturing: asyncio.Task[None]) -> bool:
-        return capturing.done() and not capturing.cancelled() and capturing.exception() is None
-
     async def _settle(self) -> None:
         if self._capturing is not None:
             await asyncio.wait({self._capturing})
-            if self._captured(self._capturing):
-                return
+            if not self._capturing.cancelled():
+                self._capturing.exception()  # was told, or its caller is gone
         self._holding.cancel()
         await asyncio.wait({self._holding})
         if not self._holding.cancelled() and self._holding.exception() is None:
@@ -89,8 +87,8 @@ class Credit:
 class Admission:
     """The way into work of one gateway."""
 
-    def __init__(self, limits: QueueSettings, meter: Meter) -> None:
-        self._limits, self._meter = limits, meter
+    def __init__(self, limits: QueueSettings) -> None:
+        self._limits = limits
         self._requests = 0
 
     @asynccontextmanager
@@ -99,7 +97,7 @@ class Admission:
 
         It holds, in this order: a place among the requests in work, a replica that runs or was woken, a turn in line,
         and credit for the most that it can cost. All of it, and what runs inside, ends at the request's deadline.
-        Raises ServiceError: overloaded, model_cold, unavailable, insufficient_credit, deadline_exceeded.
+        Raises ServiceError: overloaded, model_cold, unavailable, deadline_exceeded, and what its meter raises.
         """
         loop = asyncio.get_running_loop()
         began = loop.time() if terms.began is None else terms.began
@@ -112,7 +110,7 @@ class Admission:
                     if demand.tokens is not None:
                         await _woken(model, terms, limit)
                     with self._in_line(model.dispatcher, demand, terms, _when(limit)) as ticket:
-                        async with self._held(terms.caller, demand.nano_dollars, limit) as credit:
+                        async with _held(model.card.id, demand, terms, limit) as credit:
                             yield ticket, credit
             except TimeoutError:
                 if limit.expired():
@@ -152,14 +150,16 @@ class Admission:
         finally:
             backlog.discard(terms.caller, ticket)
 
-    @asynccontextmanager
-    async def _held(self, caller: Caller, nano_dollars: int, limit: asyncio.Timeout) -> AsyncIterator[Credit]:
-        # Beside the tokenising: a database takes about as long as that.
-        credit = Credit(asyncio.create_task(self._meter.authorise(caller, nano_dollars), name="authorise"), limit)
-        try:
-            yield credit
-        finally:
-            await credit.give_back()
+
+@asynccontextmanager
+async def _held(model: str, demand: Demand, terms: Terms, limit: asyncio.Timeout) -> AsyncIterator[Credit]:
+    quote = Quote(model, terms.caller.tier, demand.tokens or 0, demand.documents, demand.nano_dollars)
+    # Beside the tokenising: a database takes about as long as that.
+    credit = Credit(asyncio.create_task(terms.meter.authorise(quote), name="authorise"), limit)
+    try:
+        yield credit
+    finally:
+        await credit.give_back()
 
 
 async def _woken(model: ServedModel, terms: Terms, limit: asyncio.Timeout) -> None:

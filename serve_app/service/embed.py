@@ -8,7 +8,7 @@ from serve_app.domain.answer import Embeddings, Usage
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.input_format import TokenIds
 from serve_app.domain.passages import PassageTooLongError
-from serve_app.domain.price import nano_dollars_per_token
+from serve_app.domain.price import Price
 from serve_app.domain.request import EmbedRequest, Reading
 from serve_app.domain.scores import unit_vectors
 from serve_app.service.admission import Demand
@@ -25,7 +25,7 @@ VECTORS_AT_ONCE = 512
 class Embed:
     """An embed request on a model."""
 
-    def __init__(self, model: ServedModel, request: EmbedRequest) -> None:
+    def __init__(self, model: ServedModel, request: EmbedRequest, price: Price) -> None:
         """Raises ServiceError where the request cannot be done on this model."""
         if model.width is None:
             message = f"{shown(model.card.id)} is a cross-encoder: it scores pairs and has no embeddings"
@@ -33,20 +33,20 @@ class Embed:
         if request.dimensions not in {None, model.width}:
             message = f"dimensions must be {model.width} for {shown(model.card.id)}; got {shown(request.dimensions)}"
             raise ServiceError("invalid_request", message, "dimensions")
-        self._model, self._request = model, request
+        self._model, self._request, self._price = model, request, price
         self._inputs = [
             text if isinstance(text, str) else _own_ids(text, request.names.document(place), model)
             for place, text in enumerate(request.inputs)
         ]
         self._prompt = embedding_prompt(model, request)
-        self._price = nano_dollars_per_token(model.card.pricing.tokens_usd)
 
     @property
     def demand(self) -> Demand:
         """See Operation."""
         most, prompt = self._model.form.max_tokens, self._prompt.token_ids.size
         sizes = [len(text) // CHARACTERS_PER_TOKEN if isinstance(text, str) else text.size for text in self._inputs]
-        return Demand(sum(min(size + prompt, most) for size in sizes), len(sizes) * most * self._price)
+        tokens = sum(min(size + prompt, most) for size in sizes)
+        return Demand(tokens, documents=0, nano_dollars=len(sizes) * most * self._price.token)
 
     async def run(self, means: Means) -> Embeddings:
         """See Operation."""
@@ -61,7 +61,7 @@ class Embed:
         except PassageTooLongError as error:
             raise too_long(error, request.names, range(len(self._inputs))) from None
         characters = sum(len(text) for text in self._inputs if isinstance(text, str))
-        usage = Usage(reader.tokens, 0, reader.tokens * self._price, characters)
+        usage = Usage(reader.tokens, 0, reader.tokens * self._price.token, characters)
         vectors = unit_vectors(spread.results) if request.normalize else spread.results
         return Embeddings(model.card.id, vectors, usage, stages(reader, spread))
 

@@ -7,6 +7,7 @@ from serve_app.domain.answer import RankedDocument, Ranking, Span
 from serve_app.domain.float32 import shortest_each
 from serve_app.domain.merge import best_first
 from serve_app.domain.passages import PassageTooLongError
+from serve_app.domain.price import Price
 from serve_app.domain.request import RerankRequest
 from serve_app.service.admission import Demand
 from serve_app.service.operation import Means, too_long
@@ -19,7 +20,7 @@ from serve_app.service.served import ServedModel
 class Rank:
     """A rerank request on a model."""
 
-    def __init__(self, model: ServedModel, request: RerankRequest, max_passages: int) -> None:
+    def __init__(self, model: ServedModel, request: RerankRequest, price: Price, max_passages: int) -> None:
         """Raises ServiceError where the request cannot be done on this model."""
         # A text that comes twice is scored once.
         places: dict[str, int] = {}
@@ -27,7 +28,7 @@ class Rank:
         groups = [Group(request.query, list(places))]
         self._model, self._request = model, request
         prompts = ranking_prompts(model, request.reading, request.prompt_name)
-        self._scoring = Scoring(model, groups, place_of, request.reading, max_passages, *prompts)
+        self._scoring = Scoring(model, groups, place_of, request.reading, price, max_passages, *prompts)
 
     @property
     def demand(self) -> Demand:

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Generic
 
 from serve_app.domain.errors import ServiceError
-from serve_app.domain.meter import Free, Meter
 from serve_app.domain.model import ModelInfo
+from serve_app.domain.price import FREE_OF_CHARGE, Price
 from serve_app.domain.request import (
     Answer,
     EmbedRequest,
@@ -52,7 +52,7 @@ class AdmittedJob(Generic[Answer]):
 class Reranker:
     """See domain.service.RankingService.
 
-    models: the served ones, the default first. meter: who pays.
+    models: the served ones, the default first.
     """
 
     def __init__(
@@ -62,13 +62,12 @@ class Reranker:
         sharding: ShardingSettings,
         *,
         tokenizer_threads: int = 1,
-        meter: Meter | None = None,
     ) -> None:
         self._models = models
         self._by_name = {name.lower(): model for model in models for name in (model.card.id, *model.card.aliases)}
         self._threads = TokenizerThreads(tokenizer_threads)
         self._max_passages = sharding.max_passages
-        self._admission = Admission(queue, meter or Free())
+        self._admission = Admission(queue)
 
     def models(self) -> list[ModelInfo]:
         """See RankingService."""
@@ -83,7 +82,8 @@ class Reranker:
     async def job(self, request: ModelRequest[Answer], terms: Terms) -> AsyncIterator[AdmittedJob[Answer]]:
         """See RankingService."""
         model = self._find(request.model)
-        operation: Operation[Answer] = self._operation(model, request)
+        price = FREE_OF_CHARGE if terms.free else model.card.pricing.price(terms.caller.tier)
+        operation: Operation[Answer] = self._operation(model, request, price)
         async with self._admission.job(model, operation.demand, terms) as (ticket, credit):
             yield AdmittedJob(operation, Means(ticket, credit, self._threads))
 
@@ -98,14 +98,14 @@ class Reranker:
         """End the threads that tokenise."""
         self._threads.close()
 
-    def _operation(self, model: ServedModel, request: ModelRequest[Any]) -> Operation[Any]:
+    def _operation(self, model: ServedModel, request: ModelRequest[Any], price: Price) -> Operation[Any]:
         match request:
             case RerankRequest():
-                return Rank(model, request, self._max_passages)
+                return Rank(model, request, price, self._max_passages)
             case ScoreRequest():
-                return Score(model, request, self._max_passages)
+                return Score(model, request, price, self._max_passages)
             case EmbedRequest():
-                return Embed(model, request)
+                return Embed(model, request, price)
             case TokenizeRequest():
                 return Tokenize(model, request)
         raise TypeError(f"{type(request).__name__} is no request that a model answers")

@@ -2,6 +2,7 @@
 
 from serve_app.domain.answer import PairScores
 from serve_app.domain.passages import PassageTooLongError
+from serve_app.domain.price import Price
 from serve_app.domain.request import ScoreRequest
 from serve_app.service.admission import Demand
 from serve_app.service.operation import Means, too_long
@@ -14,7 +15,7 @@ from serve_app.service.served import ServedModel
 class Score:
     """A score request on a model."""
 
-    def __init__(self, model: ServedModel, request: ScoreRequest, max_passages: int) -> None:
+    def __init__(self, model: ServedModel, request: ScoreRequest, price: Price, max_passages: int) -> None:
         """Raises ServiceError where the request cannot be done on this model."""
         # Texts beside the same query are read together.
         by_query: dict[str, dict[str, int]] = {}
@@ -28,7 +29,7 @@ class Score:
         groups = [Group(query, list(texts)) for query, texts in by_query.items()]
         self._model, self._request = model, request
         prompts = ranking_prompts(model, request.reading)
-        self._scoring = Scoring(model, groups, place_of, request.reading, max_passages, *prompts)
+        self._scoring = Scoring(model, groups, place_of, request.reading, price, max_passages, *prompts)
 
     @property
     def demand(self) -> Demand:

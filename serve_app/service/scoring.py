@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.input_format import InputFormat
 from serve_app.domain.merge import Scores, best_passages, winning_passages
 from serve_app.domain.passages import Passages
-from serve_app.domain.price import nano_dollars_per_document
+from serve_app.domain.price import Price
 from serve_app.domain.prompts import Prompt
 from serve_app.domain.request import Reading
 from serve_app.service.admission import Demand
@@ -52,14 +53,15 @@ class Scored:
 class Scoring:
     """The texts of some groups, which are counted through, and the model that scores them.
 
-    place_of: for each document of the request, the place of its text among these. max_passages: of one request.
-    query_prompt, prompt: what is put before queries, and before texts.
+    place_of: for each document of the request, the place of its text among these. price: what is charged. max_passages:
+    of one request. query_prompt, prompt: what is put before queries, and before texts.
     """
 
     model: ServedModel
     groups: Sequence[Group]
     place_of: Sequence[int]
     reading: Reading
+    price: Price
     max_passages: int
     query_prompt: Prompt
     prompt: Prompt
@@ -77,9 +79,18 @@ class Scoring:
     @property
     def demand(self) -> Demand:
         """What scoring them takes, at most."""
-        passages = min(self.reading.max_passages or self.max_passages, self.max_passages)
-        price = nano_dollars_per_document(self.model.card.pricing.usd)
-        return Demand(self._estimated_tokens(), len(self.place_of) * passages * price)
+        documents = self._most_billed()
+        return Demand(self._estimated_tokens(), documents, documents * self.price.document)
+
+    def _most_billed(self) -> int:
+        """The most documents that can be billed: one for each passage of each document.
+
+        The passages of all texts are bounded together, and no text's are billed oftener than it comes.
+        """
+        comes = max(Counter(self.place_of).values(), default=0)
+        bounded = comes * self.max_passages
+        most = self.reading.max_passages
+        return bounded if most is None else min(len(self.place_of) * most, bounded)
 
     def _estimated_tokens(self) -> int:
         """Tokens that the model will read, as far as the lengths of the texts tell."""
@@ -114,9 +125,8 @@ class Scoring:
     def usage(self, scored: Scored, tokens: int) -> Usage:
         """What it cost: a text that comes twice is scored once, and each of its documents is billed."""
         documents = int(scored.passages[np.asarray(self.place_of)].sum())
-        price = nano_dollars_per_document(self.model.card.pricing.usd)
         characters = sum(len(group.query) + sum(map(len, group.texts)) for group in self.groups)
-        return Usage(tokens, documents, documents * price, characters)
+        return Usage(tokens, documents, documents * self.price.document, characters)
 
 
 def stages(reader: Reader, spread: Spread) -> Stages:

@@ -13,7 +13,7 @@ from serve_app.service.served import ServedModel
 class Tokenize:
     """A tokenize request on a model. It needs no replica, and is free."""
 
-    demand = Demand(tokens=None, nano_dollars=0)
+    demand = Demand(tokens=None, documents=0, nano_dollars=0)
 
     def __init__(self, model: ServedModel, request: TokenizeRequest) -> None:
         self._model, self._request = model, request

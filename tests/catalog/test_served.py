@@ -1,7 +1,9 @@
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from serve_app.catalog.catalog import CatalogError
 from serve_app.catalog.served import served_cards
@@ -40,6 +42,20 @@ def test_a_simulated_device_shows_in_the_id_unless_the_settings_give_one() -> No
     assert plain.id == "simulated/all-MiniLM-L6-v2"
     assert named.id == "mine"
     assert named.summary.startswith("SIMULATED")
+
+
+def test_a_price_that_the_settings_give_replaces_the_cards_and_the_rest_stays() -> None:
+    text = "models: [{name: BAAI/bge-reranker-base, pricing: {usd: 0.009, tokens_usd: 1.5}}]"
+    (card,) = served_cards(Settings(**yaml.safe_load(text)))
+    prices = card.pricing
+    assert (prices.usd, prices.batch_usd, prices.tokens_usd) == (Decimal("0.009"), Decimal("0.004"), Decimal("1.5"))
+
+
+def test_prices_that_do_not_go_together_are_refused_by_the_models_place() -> None:
+    cheap = ModelSettings.model_validate({"name": "BAAI/bge-reranker-base", "pricing": {"usd": "0.001"}})
+    said = r"models\[1\].pricing: batch_usd \(0.004\) must not be above usd \(0.001\)"
+    with pytest.raises(CatalogError, match=said):
+        served_cards(settings(ModelSettings(), cheap))
 
 
 def test_one_model_may_be_served_twice_under_ids_that_differ() -> None:

@@ -1,10 +1,12 @@
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.domain.price import format_usd, nano_dollars_per_document, usd
+from serve_app.domain.model import Pricing
+from serve_app.domain.price import Price, format_usd, nano_dollars_per_document, nano_dollars_per_token, usd
 
 prices = st.decimals(0, 999_999, places=6, allow_nan=False, allow_infinity=False)
 
@@ -13,6 +15,19 @@ prices = st.decimals(0, 999_999, places=6, allow_nan=False, allow_infinity=False
 def test_the_price_of_any_number_of_documents_is_exact(price: Decimal, documents: int) -> None:
     billed = Decimal(documents * nano_dollars_per_document(price)) / 10**9
     assert billed == price * documents / 1000
+
+
+@pytest.mark.parametrize("price", ["0.0001", "-1", "1_000_000", "1e30"])
+def test_a_price_that_is_no_whole_number_of_nano_dollars_is_refused(price: str) -> None:
+    with pytest.raises(ValueError, match=r"must (have at most 3 decimals|be from 0)"):
+        nano_dollars_per_token(Decimal(price))
+
+
+def test_the_batch_tier_costs_the_same_where_it_has_no_price() -> None:
+    same = Pricing(usd=Decimal("0.008"), tokens_usd=Decimal("0.02"))
+    assert same.price("batch") == same.price("standard") == Price(document=8_000, token=20)
+    less = replace(same, batch_usd=Decimal(0), batch_tokens_usd=Decimal("0.01"))
+    assert less.price("batch") == Price(document=0, token=10)
 
 
 @given(st.integers(-(10**18), 10**18))

@@ -27,7 +27,7 @@ def card_of(tiny: TinyModel) -> Card:
         context_length=128,
         parameters=1,
         source=Source(path=tiny.directory),
-        pricing=CheckedPricing(usd=Decimal("0.008")),
+        pricing=CheckedPricing(usd=Decimal("0.008"), tokens_usd=Decimal("0.02")),
     )
 
 
