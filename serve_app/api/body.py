@@ -103,6 +103,16 @@ async def read_json_body(request: Request, max_bytes: int) -> bytes:
     return body
 
 
+async def read_in_time(request: Request, max_bytes: int, began: float, seconds: float) -> bytes:
+    """The same within so many seconds from `began` on, on the event loop's clock, or ServiceError deadline_exceeded."""
+    try:
+        async with asyncio.timeout_at(began + seconds):
+            return await read_json_body(request, max_bytes)
+    except TimeoutError:
+        message = f"the body was not there within the request's limit of {seconds:g} s"
+        raise ServiceError("deadline_exceeded", message) from None
+
+
 async def _read(request: Request, max_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:18]) > max_bytes:

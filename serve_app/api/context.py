@@ -50,7 +50,7 @@ class RequestContext:
 
 
 class _Answer:
-    """Passes an answer on, with its request's id, and notes its status."""
+    """Passes an answer on, with its request's id and the limits of who asked, and notes its status."""
 
     def __init__(self, send: Send, exchange: Exchange) -> None:
         self._send, self._exchange = send, exchange
@@ -58,5 +58,5 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._exchange.status = message["status"]
-            MutableHeaders(scope=message)[REQUEST_ID] = self._exchange.request_id
+            MutableHeaders(scope=message).update({**self._exchange.headers, REQUEST_ID: self._exchange.request_id})
         await self._send(message)

@@ -1,39 +1,44 @@
 """The one way in: every request to every endpoint goes through here, in this order.
 
-Request id and arrival (context.py) -> who asks -> body, bounded in bytes and in time -> mend -> parse -> admission ->
-work -> render -> capture -> answer -> one log line (context.py).
+Request id and arrival (context.py) -> who asks -> body, bounded in bytes and in time -> mend -> parse -> may they? ->
+answered before? -> admission -> work -> render -> keep -> capture -> answer -> one log line (context.py).
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from serve_app.api.body import read_json_body
-from serve_app.api.endpoint import Asked, Endpoint, Get, Lookup, Post
+from serve_app.api.body import read_in_time
+from serve_app.api.credentials import credentials_of
+from serve_app.api.desk import at_desk
+from serve_app.api.endpoint import Action, Asked, Endpoint, Get, Lookup, Post
 from serve_app.api.exchange import CLIENT_GONE, Exchange, exchange_of
 from serve_app.api.hang_up import HungUpError, WhileConnected
 from serve_app.api.headers import read_terms
+from serve_app.api.idempotency import IDEMPOTENCY_KEY, REPLAYED, UNUSED, fingerprint, idempotency_key
 from serve_app.api.mending import mended
 from serve_app.api.notices import warning_header
 from serve_app.api.shared_path import whose
 from serve_app.api.tenant import tenant_of
 from serve_app.api.timing import SERVER_TIMING, server_timing
 from serve_app.api.unchanged import unless_unchanged
+from serve_app.domain.accounts import Accounts, Credentials, KeptAnswer, Visit
 from serve_app.domain.errors import ServiceError
+from serve_app.domain.no_accounts import ANYBODY
+from serve_app.domain.request import ModelRequest
 from serve_app.domain.service import RankingService
-from serve_app.domain.terms import Terms
 from serve_app.settings import Settings
 
 
 class Door:
-    """Runs endpoints on a service."""
+    """Runs endpoints on a service, for whom the accounts let in."""
 
-    def __init__(self, service: RankingService, settings: Settings) -> None:
-        self._service, self._settings = service, settings
+    def __init__(self, service: RankingService, settings: Settings, accounts: Accounts) -> None:
+        self._service, self._settings, self._accounts = service, settings, accounts
 
     async def answer(self, sharing: Sequence[Endpoint], request: Request) -> Response:
         """The answer to a request at the path that these endpoints share, be it an error."""
@@ -41,49 +46,89 @@ class Door:
         _enter(exchange, sharing[0])
         try:
             exchange.tenant = tenant_of(request, self._settings.http.client_address_header)
-            if isinstance(sharing[0], Get):
-                return self._tell(sharing[0], request)
-            posts = [endpoint for endpoint in sharing if isinstance(endpoint, Post)]
-            return await self._work(posts, request, exchange)
+            async with self._let_in(sharing[0], request, exchange) as visit:
+                return await self._answer(sharing, request, exchange, visit)
         except ServiceError as error:
             return refusal(error, exchange)
         except HungUpError:
             exchange.status = CLIENT_GONE
             return NoAnswer()
 
+    @asynccontextmanager
+    async def _let_in(self, endpoint: Endpoint, request: Request, exchange: Exchange) -> AsyncIterator[Visit]:
+        """Whoever asks. Raises ServiceError where that one is not let in."""
+        if isinstance(endpoint, Action) and self._accounts.desk is None:
+            raise ServiceError("not_found", "accounts are off here: nobody has a key, a balance or a bill")
+        if endpoint.scope is None:
+            yield ANYBODY
+            return
+        public = endpoint.scope == "public"
+        async with self._accounts.visit(self._who(request, exchange), exchange.request_id, public=public) as visit:
+            exchange.tenant = visit.tenant
+            try:
+                yield visit
+            finally:
+                exchange.headers = visit.headers
+
+    def _who(self, request: Request, exchange: Exchange) -> Credentials:
+        if self._accounts.desk is None:  # whatever a client sends for a key is nobody's
+            return Credentials(exchange.tenant)
+        accounts = self._settings.accounts
+        return credentials_of(request, exchange.tenant, accounts.identity_header if accounts else None)
+
+    async def _answer(
+        self, sharing: Sequence[Endpoint], request: Request, exchange: Exchange, visit: Visit
+    ) -> Response:
+        if posts := [endpoint for endpoint in sharing if isinstance(endpoint, Post)]:
+            return await self._work(posts, request, exchange, visit)
+        endpoint, desk = sharing[0], self._accounts.desk
+        if isinstance(endpoint, Action) and desk is not None:
+            response = await at_desk(
+                endpoint, desk, visit, self._service, request, timeout_s=self._settings.http.timeout_s
+            )
+        else:
+            assert isinstance(endpoint, Get)
+            response = self._tell(endpoint, request)
+        if desk is not None and IDEMPOTENCY_KEY in request.headers:
+            response.headers.update(warning_header([UNUSED]))
+        return response
+
     def _tell(self, endpoint: Get, request: Request) -> Response:
         body = endpoint.tell(Lookup(self._service, self._settings, request.path_params))
         return unless_unchanged(request.headers, body) if endpoint.cached else _json(body, {})
 
-    async def _work(self, sharing: Sequence[Post[Any, Any, Any]], request: Request, exchange: Exchange) -> Response:
-        terms = read_terms(
-            request.headers,
-            self._settings.http,
-            tenant=exchange.tenant,
-            began=exchange.began,
-            request_id=exchange.request_id,
-        )
-        given = await mended(await self._read(request, terms, exchange))
+    async def _work(
+        self, sharing: Sequence[Post[Any, Any, Any]], request: Request, exchange: Exchange, visit: Visit
+    ) -> Response:
+        http = self._settings.http
+        terms = read_terms(request.headers, http, visit, began=exchange.began, request_id=exchange.request_id)
+        key = None if self._accounts.desk is None else idempotency_key(request.headers)
+        raw = await read_in_time(request, http.max_body_bytes, exchange.began, terms.timeout_s)
+        given = await mended(raw)
         endpoint = whose(sharing, given.body)
         _enter(exchange, endpoint)
-        body, asked = endpoint.read(given.body, self._settings.http, given.warnings)
+        body, asked = endpoint.read(given.body, http, given.warnings)
+        self._require_allowed(visit, endpoint, asked)
+        if key and (kept := await visit.claim(key, await fingerprint(request, terms.caller.tier, raw))):
+            return _json(kept.body, {**kept.headers, REPLAYED: "true"})
         async with WhileConnected(request.receive) as connected, self._service.job(asked, terms) as job:
             answer = await job.answer()
             connected.stop()
             reply = endpoint.render(answer, Asked(body, asked, exchange.request_id, exchange.elapsed_s))
+            headers = {SERVER_TIMING: server_timing(answer.stages), **warning_header(asked.warnings), **reply.headers}
+            if key:
+                visit.keep(KeptAnswer(reply.body, headers))
             await job.capture()
         exchange.tokens, exchange.documents = answer.usage.tokens, answer.usage.documents
-        headers = {SERVER_TIMING: server_timing(answer.stages), **warning_header(asked.warnings)}
-        return _json(reply.body, {**headers, **reply.headers})
+        return _json(reply.body, headers)
 
-    async def _read(self, request: Request, terms: Terms, exchange: Exchange) -> bytes:
-        """The body. Raises ServiceError deadline_exceeded where it comes too slowly."""
-        try:
-            async with asyncio.timeout_at(exchange.began + terms.timeout_s):
-                return await read_json_body(request, self._settings.http.max_body_bytes)
-        except TimeoutError:
-            message = f"the body was not there within the request's limit of {terms.timeout_s:g} s"
-            raise ServiceError("deadline_exceeded", message) from None
+    def _require_allowed(self, visit: Visit, endpoint: Endpoint, asked: ModelRequest[Any]) -> None:
+        """Raise ServiceError where the visitor may not ask this, or not this model."""
+        if endpoint.scope is not None and endpoint.scope != "public":
+            visit.require(endpoint.scope)
+        model = self._service.find_model(asked.model) if asked.model else next(iter(self._service.models()), None)
+        if model is not None:  # one that is not served is refused when it is asked
+            visit.require_model((model.facts.id, *model.facts.aliases))
 
 
 class NoAnswer(Response):

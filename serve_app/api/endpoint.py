@@ -1,17 +1,25 @@
 """What an endpoint is: a record that its dialect declares and the door runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
+
+from starlette.datastructures import Headers
 
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import NATIVE
 from serve_app.api.validation import RequestBody, validated
+from serve_app.domain.account import Scope
+from serve_app.domain.accounts import Desk, Visit
 from serve_app.domain.request import ModelRequest
 from serve_app.domain.service import RankingService
 from serve_app.settings import HttpSettings, Settings
 
-Scope = Literal["rerank", "embeddings", "models"]
+# public: without a key, too, but not with a wrong one. None: nobody is asked who they are.
+Access = Scope | Literal["public"] | None
+Method = Literal["GET", "POST", "DELETE"]
+Given = TypeVar("Given")
+Query = TypeVar("Query", bound=RequestBody)
 Body = TypeVar("Body", bound=RequestBody)
 Request = TypeVar("Request", bound=ModelRequest[Any])
 Answer = TypeVar("Answer")
@@ -52,7 +60,7 @@ class Asked(Generic[Body, Request]):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer's body, which is JSON, and headers of its own."""
+    """An answer's body, which is JSON where its endpoint says nothing else, and headers of its own."""
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -62,18 +70,21 @@ class Reply:
 class Endpoint:
     """What all endpoints have.
 
-    name: the first path's operation in the OpenAPI document. scope: what a key must be good for; None where none is
-    needed. answer: the type of the answer's body.
+    name: the first path's operation in the OpenAPI document. scope: what a key must be good for. answer: the type of
+    the answer's body.
     """
-
-    method: ClassVar[str]
 
     name: str
     paths: tuple[str, ...]
-    scope: Scope | None
+    scope: Access
     answer: Any
     words: Words
     errors: ErrorForm = NATIVE
+
+    @property
+    def method(self) -> Method:
+        """By which it is asked."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +95,15 @@ class Post(Endpoint, Generic[Body, Request, Answer]):
     marks: by which its bodies are told from those of another endpoint at the same path.
     """
 
-    method = "POST"
-
     body: type[Body]
     parse: Callable[[Body, HttpSettings], Request]
     render: Callable[[Answer, Asked[Body, Request]], Reply]
     marks: Marks | None = None
+
+    @property
+    def method(self) -> Method:
+        """See Endpoint."""
+        return "POST"
 
     def read(self, body: bytes, http: HttpSettings, warnings: Sequence[str] = ()) -> tuple[Body, Request]:
         """A body, checked, and what it asks for. warnings: to be told before its own.
@@ -118,7 +132,55 @@ class Get(Endpoint):
     tell: the answer's body; raises ServiceError. cached: whether answers have an entity tag.
     """
 
-    method = "GET"
-
     tell: Callable[[Lookup], bytes]
     cached: bool = False
+
+    @property
+    def method(self) -> Method:
+        """See Endpoint."""
+        return "GET"
+
+
+class NoQuery(RequestBody):
+    """No query parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtDesk(Generic[Given, Query]):
+    """What is asked at the desk where the accounts are kept.
+
+    visit: who asks; anybody where the action has no scope. tenant: that one, or an address. given: the body. path:
+    the path's parameters.
+    """
+
+    desk: Desk
+    visit: Visit
+    tenant: str
+    service: RankingService
+    given: Given
+    query: Query
+    path: Mapping[str, str]
+    headers: Headers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action(Endpoint, Generic[Given, Query]):
+    """Something that an account's owner, or an administrator, asks for. Without accounts it is 404.
+
+    body: the model of a JSON body; bytes for one that is handed on as it came; None for none. query: its query
+    parameters. headers: that it reads, with what the OpenAPI document says of each. status, media_type: of its answer.
+    """
+
+    run: Callable[[AtDesk[Given, Query]], Awaitable[Reply]]
+    verb: Method = "GET"
+    body: type[Given] | None = None
+    query: type[Query]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    max_body_bytes: int = 1 << 16
+    status: int = 200
+    media_type: str = "application/json"
+
+    @property
+    def method(self) -> Method:
+        """See Endpoint."""
+        return self.verb

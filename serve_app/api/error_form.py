@@ -25,6 +25,8 @@ class ErrorForm:
         """Status, body and headers; Retry-After is in whole seconds, rounded up."""
         status, body = self.shape(error, request_id)
         headers = {"Content-Type": "application/json"}
+        if error.code in {"missing_api_key", "invalid_api_key"}:
+            headers["WWW-Authenticate"] = "Bearer"
         if error.retry_after_s is not None:
             headers["Retry-After"] = str(max(1, -int(-error.retry_after_s // 1)))
         return status, to_json(body), headers

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from starlette.types import Scope
@@ -23,8 +24,8 @@ class Exchange:
     """What is told of a request when it is over; the door fills it in.
 
     began: when it arrived, on the event loop's clock. errors: the form of its errors. endpoint: its name, "" where
-    there is none. status: the answer's. code: of the error, "" where there was none. tokens, documents: that were
-    billed.
+    there is none. status: the answer's. code: of the error, "" where there was none. tenant: with whom it shares the
+    replicas. headers: that its answer has, be it an error. tokens, documents: that were billed.
     """
 
     request_id: str
@@ -34,6 +35,7 @@ class Exchange:
     status: int = 0
     code: str = ""
     tenant: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     tokens: int = 0
     documents: int = 0
 

@@ -5,27 +5,35 @@ import re
 
 from starlette.datastructures import Headers
 
+from serve_app.domain.accounts import Visit
 from serve_app.domain.caller import TIERS, Caller, Tier
 from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.no_accounts import ANYBODY
 from serve_app.domain.terms import Terms
 from serve_app.settings import HttpSettings
 
 TIMEOUT_HEADER = "x-request-timeout-seconds"  # Ray Serve's own name for it
 GATEWAY_TIMEOUT_HEADER = "x-rayrank-timeout-seconds"  # what the proxy makes of it, so that Serve leaves it alone
 TIER_HEADER = "x-tier"
+# What an answer tells of its account's limits: how many, how many are left, and when all are again.
+LIMIT_HEADERS = tuple(
+    f"x-ratelimit-{said}-{what}" for what in ("requests", "tokens") for said in ("limit", "remaining", "reset")
+)
 PREFERRED_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.IGNORECASE)
 
 
 def read_terms(
-    headers: Headers, http: HttpSettings, *, tenant: str = "", began: float | None = None, request_id: str = ""
+    headers: Headers, http: HttpSettings, visit: Visit = ANYBODY, *, began: float | None = None, request_id: str = ""
 ) -> Terms:
-    """The terms of a request. Raises ServiceError invalid_request, which names the header."""
+    """The terms of a visitor's request. Raises ServiceError invalid_request, which names the header."""
     return Terms(
         timeout_s=_timeout(headers, http.timeout_s),
         wait_s=_wait(headers, http.max_cold_wait_s),
-        caller=Caller(tenant, _tier(headers)),
+        caller=Caller(visit.tenant, _tier(headers)),
         began=began,
         request_id=request_id,
+        meter=visit,
+        free=visit.free,
     )
 
 

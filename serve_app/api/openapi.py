@@ -6,24 +6,33 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+from fastapi import Security
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, TypeAdapter
+from starlette.responses import JSONResponse, Response
 
-from serve_app.api.endpoint import Endpoint, Get, Post
+from serve_app.api.endpoint import Action, Endpoint, Get, Post
 from serve_app.api.exchange import REQUEST_ID
-from serve_app.api.headers import TIER_HEADER, TIMEOUT_HEADER
+from serve_app.api.headers import LIMIT_HEADERS, TIER_HEADER, TIMEOUT_HEADER
+from serve_app.api.idempotency import IDEMPOTENCY_KEY, KEY_FORM, REPLAYED
 from serve_app.api.notices import WARNING
 from serve_app.api.timing import SERVER_TIMING
 from serve_app.domain.caller import TIERS
 
+JSON, CSV = "application/json", "text/csv"
 DESCRIPTIONS = {
     400: "The request cannot be read, or not as it is; the message names field, value and limit.",
+    401: "Without a key, or with a wrong one, where accounts are on.",
+    402: "The balance does not cover the highest price that the request can have; the message tells both.",
+    403: "The key is not good for this, or not for this model.",
     404: "The model is not served here.",
     408: "The request's time ran out; nothing is charged.",
+    409: "The Idempotency-Key is another request's, or that request is still in work.",
     413: "Too large.",
     415: "Not JSON, or packed in a way that is not known.",
     422: "A field has another type.",
     424: "The model failed.",
-    429: "It would have to wait for too long.",
+    429: "It would have to wait for too long, or a limit of the account was reached.",
     500: "Something broke; the request id finds it in the logs.",
     503: "The model is starting (its first request wakes it), or has failed.",
 }
@@ -31,6 +40,26 @@ REQUEST_ID_HEADER = {"description": "The client's own, or a new one.", "schema":
 TIMING_HEADER = {"description": "Milliseconds of each stage (W3C Server Timing).", "schema": {"type": "string"}}
 WARNING_HEADER = {"description": "What of the body was ignored or mended.", "schema": {"type": "string"}}
 TAG_HEADER = {"description": "Of the body, for If-None-Match.", "schema": {"type": "string"}}
+REPLAYED_HEADER = {
+    "description": "true: the answer that was given to this Idempotency-Key before; nothing is charged.",
+    "schema": {"type": "string"},
+}
+LIMIT_HEADER = {"description": "Of the account, where it has such a limit.", "schema": {"type": "string"}}
+BEARER_HEADER = {"description": "Bearer.", "schema": {"type": "string"}}
+# What an action's statuses mean where that is not what they mean elsewhere.
+OF_ACCOUNTS = {
+    403: "The key is not good for this.",
+    404: "There is no such thing, or accounts are off here.",
+    408: "The body came too slowly.",
+    409: "There is one already.",
+    429: "A limit of the account was reached.",
+    503: "What keeps the accounts is away.",
+}
+KEY = HTTPBearer(
+    scheme_name="key",
+    description="An account's key. Where accounts are off, any or none is taken. `X-Api-Key` may bear it, too.",
+    auto_error=False,
+)
 RETRY_HEADER = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
 TERMS: Sequence[dict[str, Any]] = (
     {
@@ -54,7 +83,19 @@ TERMS: Sequence[dict[str, Any]] = (
         "schema": {"type": "string"},
         "example": "wait=60",
     },
+    {
+        "name": IDEMPOTENCY_KEY,
+        "in": "header",
+        "description": "Of one request, however often it is sent: within 24 h it is charged and answered once.",
+        "schema": {"type": "string", "pattern": f"^{KEY_FORM.pattern}$"},
+    },
 )
+
+
+class CsvResponse(Response):
+    """An answer that is a table, for FastAPI to name its type."""
+
+    media_type = CSV
 
 
 def operation(path: str, sharing: Sequence[Endpoint]) -> dict[str, Any]:
@@ -65,9 +106,35 @@ def operation(path: str, sharing: Sequence[Endpoint]) -> dict[str, Any]:
         "summary": first.words.summary,
         "description": " ".join(endpoint.words.description for endpoint in sharing if endpoint.words.description),
         "response_model": reduce(or_, (endpoint.answer for endpoint in sharing)),
+        "status_code": _status(first),
         "responses": _good_responses(first) | _error_responses(sharing),
+        "response_class": CsvResponse if _media_type(first) == CSV else JSONResponse,
+        # Never called: the door looks at keys itself.
+        "dependencies": [Security(KEY)] if first.scope else [],
         "openapi_extra": _extra(path, sharing),
     }
+
+
+def _status(endpoint: Endpoint) -> int:
+    return endpoint.status if isinstance(endpoint, Action) else 200
+
+
+def _media_type(endpoint: Endpoint) -> str:
+    return endpoint.media_type if isinstance(endpoint, Action) else JSON
+
+
+def _statuses(endpoint: Endpoint) -> set[int]:
+    """Those of its errors, and those of who asks."""
+    found = set(endpoint.words.statuses)
+    if endpoint.scope:
+        found |= {401, 429, 503}
+    if endpoint.scope and endpoint.scope != "public":
+        found |= {403}
+    if isinstance(endpoint, Post):
+        found |= {402, 409}
+    if isinstance(endpoint, Action):
+        found |= {400, 404}
+    return found
 
 
 def _operation_id(endpoint: Endpoint, path: str) -> str:
@@ -81,11 +148,13 @@ def _good_responses(endpoint: Endpoint) -> dict[int | str, dict[str, Any]]:
     headers = {REQUEST_ID: REQUEST_ID_HEADER}
     cached = isinstance(endpoint, Get) and endpoint.cached
     if isinstance(endpoint, Post):
-        headers |= {SERVER_TIMING: TIMING_HEADER, WARNING: WARNING_HEADER}
+        headers |= {SERVER_TIMING: TIMING_HEADER, WARNING: WARNING_HEADER, REPLAYED: REPLAYED_HEADER}
+    if endpoint.scope:
+        headers |= dict.fromkeys(LIMIT_HEADERS, LIMIT_HEADER)
     if cached:
         headers["ETag"] = TAG_HEADER
     found: dict[int | str, dict[str, Any]] = {
-        200: {"headers": headers, "content": {"application/json": {"example": endpoint.words.example}}}
+        _status(endpoint): {"headers": headers, "content": {_media_type(endpoint): {"example": endpoint.words.example}}}
     }
     if cached:
         found[304] = {"description": "Not changed since the tag in If-None-Match.", "headers": headers}
@@ -93,16 +162,21 @@ def _good_responses(endpoint: Endpoint) -> dict[int | str, dict[str, Any]]:
 
 
 def _error_responses(sharing: Sequence[Endpoint]) -> dict[int | str, dict[str, Any]]:
-    forms = {endpoint.errors.body: endpoint.errors for endpoint in sharing}
-    schema, example = _schema(list(forms)), sharing[0].errors.example
+    form = reduce(or_, (endpoint.errors.body for endpoint in sharing))
+    said, content = {"model": form}, {"example": sharing[0].errors.example}
+    if _media_type(sharing[0]) != JSON:  # FastAPI takes errors to have the answer's media type
+        said, content = {}, content | {"schema": _schema([sharing[0].errors.body])}
+    descriptions = DESCRIPTIONS | (OF_ACCOUNTS if isinstance(sharing[0], Action) else {})
     return {
         status: {
-            "description": DESCRIPTIONS[status],
+            "description": descriptions[status],
+            **said,
             "headers": {REQUEST_ID: REQUEST_ID_HEADER}
-            | ({"Retry-After": RETRY_HEADER} if status in {429, 503} else {}),
-            "content": {"application/json": {"schema": schema, "example": example}},
+            | ({"Retry-After": RETRY_HEADER} if status in {429, 503} else {})
+            | ({"WWW-Authenticate": BEARER_HEADER} if status == 401 else {}),
+            "content": {JSON: content},
         }
-        for status in sorted({status for endpoint in sharing for status in endpoint.words.statuses})
+        for status in sorted(set().union(*(_statuses(endpoint) for endpoint in sharing)))
     }
 
 
@@ -111,14 +185,34 @@ def _extra(path: str, sharing: Sequence[Endpoint]) -> dict[str, Any]:
     posts = [endpoint for endpoint in sharing if isinstance(endpoint, Post)]
     if posts:
         schema = _schema([endpoint.body for endpoint in posts])
-        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        extra["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
         extra["parameters"] = list(TERMS)
     if names := re.findall(r"{(\w+)", path):
         extra["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string", "title": name.title()}}
             for name in names
         ]
+    if isinstance(sharing[0], Action):
+        extra |= _extra_of_action(sharing[0], extra.get("parameters", []))
+    if sharing[0].scope == "public":
+        extra["security"] = [{}]  # beside that with a key
     return extra
+
+
+def _extra_of_action(action: Action[Any, Any], parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if action.body is not None:
+        schema = {"type": "object"} if action.body is bytes else _schema([action.body])
+        extra["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    for name, schema in _inlined(action.query.model_json_schema()).get("properties", {}).items():
+        said = {"description": schema.pop("description")} if "description" in schema else {}
+        parameters = [*parameters, {"name": name, "in": "query", "required": False, **said, "schema": schema}]
+    for name, words in action.headers.items():
+        parameters = [
+            *parameters,
+            {"name": name, "in": "header", "required": True, "description": words, "schema": {"type": "string"}},
+        ]
+    return extra | ({"parameters": parameters} if parameters else {})
 
 
 def _schema(models: Sequence[type[BaseModel]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from serve_app import __version__
 from serve_app.api import openapi
@@ -19,20 +20,25 @@ from serve_app.api.door import Door, refusal
 from serve_app.api.endpoint import Endpoint
 from serve_app.api.exchange import REQUEST_ID, exchange_of
 from serve_app.api.head import HeadAsGet
+from serve_app.api.headers import LIMIT_HEADERS
+from serve_app.api.idempotency import REPLAYED
 from serve_app.api.notices import WARNING
 from serve_app.api.surface import by_path, error_form
 from serve_app.api.timing import SERVER_TIMING
+from serve_app.domain.accounts import Accounts
 from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.no_accounts import NoAccounts
 from serve_app.domain.service import RankingService
 from serve_app.settings import Settings
 
 WORTH_COMPRESSING = 4_096  # bytes
 # level 1 takes a millisecond for 100 KiB of JSON and leaves a fifth; higher ones take more and leave little less
 COMPRESSION = 1
+EXPOSED = [REQUEST_ID, SERVER_TIMING, WARNING, "Retry-After", "ETag", "WWW-Authenticate", REPLAYED, *LIMIT_HEADERS]
 
 
-def build_api(service: RankingService, settings: Settings) -> FastAPI:
-    """The ASGI application over a service."""
+def build_api(service: RankingService, settings: Settings, accounts: Accounts | None = None) -> FastAPI:
+    """The ASGI application over a service. accounts: None where whoever reaches it may ask."""
     app = FastAPIOffline(
         title="rayrank",
         version=__version__,
@@ -50,15 +56,15 @@ def build_api(service: RankingService, settings: Settings) -> FastAPI:
             allow_origins=origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=[REQUEST_ID, SERVER_TIMING, WARNING, "Retry-After", "ETag"],
+            expose_headers=EXPOSED,
         )
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    door = Door(service, settings)
-    for path, sharing in by_path().items():
+    door = Door(service, settings, accounts or NoAccounts())
+    for (path, method), sharing in by_path().items():
         app.router.add_api_route(
             path,
             _handler(door, sharing),
-            methods=[sharing[0].method],
+            methods=[method],
             route_class_override=_DoorRoute,
             **openapi.operation(path, sharing),
         )
@@ -80,14 +86,19 @@ def _handler(door: Door, sharing: Sequence[Endpoint]) -> Callable[[Request], Awa
     return handle
 
 
+def _methods(request: Request) -> list[str]:
+    """What a path has; several routes may share it, of which the error names one."""
+    routes = [route for route in request.app.router.routes if route.matches(request.scope)[0] is not Match.NONE]
+    found = {method for route in routes for method in getattr(route, "methods", None) or ()}
+    return [method for method in ("GET", "POST", "DELETE") if method in found] + (["HEAD"] if "GET" in found else [])
+
+
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
     """What the router itself refuses: an unknown path, a method that a path does not have."""
     assert isinstance(error, HTTPException)
     exchange, path = exchange_of(request.scope), shown(request.url.path)
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        if "GET" in allowed:
-            allowed += ", HEAD"
+        allowed = ", ".join(_methods(request))
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": f"{allowed}, OPTIONS"})
         message = f"{request.method} is not allowed on {path}; allowed: {allowed}"

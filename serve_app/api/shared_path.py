@@ -34,7 +34,7 @@ def _marked(marks: Marks, fields: dict[str, Any]) -> bool:
     def given(names: Sequence[str]) -> bool:
         return any(fields.get(name) is not None for name in names)
 
-    texts = fields.get(marks.texts)
+    texts = fields.get(marks.texts) if marks.texts else None
     of_objects = isinstance(texts, list) and any(isinstance(each, dict) for each in texts)
     return given(marks.fields) and not given(marks.unless) and not of_objects
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from serve_app.api.dialects import cohere_v2, health, models, native, nim, openai, vllm, voyage
+from serve_app.api.dialects.account import balance, credit, keys, sign_up, usage
 from serve_app.api.dialects.tei import embed, info, rerank, tokenize
-from serve_app.api.endpoint import Endpoint
+from serve_app.api.endpoint import Endpoint, Method
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import NATIVE
 
@@ -22,21 +23,30 @@ ENDPOINTS: Sequence[Endpoint] = (
     info.INFO,
     models.MODELS,
     models.MODEL,
+    balance.ACCOUNT,
+    usage.USAGE,
+    usage.USAGE_CSV,
+    keys.KEYS,
+    keys.CREATE_KEY,
+    keys.REVOKE_KEY,
+    sign_up.SIGN_UP,
+    credit.GRANT,
+    credit.PAID,
     health.HEALTH,
     health.READY,
 )
 
 
-def by_path() -> Mapping[str, Sequence[Endpoint]]:
-    """The endpoints of each path; the first one takes what is not marked as another's."""
-    found: dict[str, list[Endpoint]] = {}
+def by_path() -> Mapping[tuple[str, Method], Sequence[Endpoint]]:
+    """The endpoints of each path and method; the first one takes what is not marked as another's."""
+    found: dict[tuple[str, Method], list[Endpoint]] = {}
     for endpoint in ENDPOINTS:
         for path in endpoint.paths:
-            found.setdefault(path, []).append(endpoint)
+            found.setdefault((path, endpoint.method), []).append(endpoint)
     return found
 
 
-_FORMS = {path: sharing[0].errors for path, sharing in by_path().items()}
+_FORMS = {path: sharing[0].errors for (path, _), sharing in by_path().items()}
 
 
 def error_form(path: str) -> ErrorForm:

@@ -47,7 +47,7 @@ def validated(model: type[Body], body: bytes) -> Body:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise _explain(model, error, body) from None
+        raise explained(model, error, body) from None
 
 
 def agreed(body: RequestBody, *names: str) -> Any:
@@ -97,7 +97,8 @@ def require_count(texts: Sequence[object], names: FieldNames, most: int) -> None
         )
 
 
-def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> ServiceError:
+def explained(model: type[RequestBody], error: ValidationError, body: bytes = b"") -> ServiceError:
+    """What to tell a client of a body that is not as its model; of one that is JSON, it may be left out."""
     errors = error.errors(include_url=False, include_context=False)
     if errors[0]["type"] == "json_invalid":
         message = errors[0]["msg"]
@@ -122,6 +123,8 @@ def _explain(model: type[RequestBody], error: ValidationError, body: bytes) -> S
 
 def _told(message: str) -> str:
     """What pydantic says of a field, to go on behind the field's name."""
+    if message.startswith("Input should have "):
+        return f" must have {message.removeprefix('Input should have ')}"
     if message.startswith("Input should be "):
         wanted = message.removeprefix("Input should be ")
         return f" must be {next((ours for theirs, ours in WORDS.items() if wanted.startswith(theirs)), wanted)}"
@@ -179,7 +182,7 @@ def _explain_long_number(model: type[RequestBody], body: bytes) -> ServiceError 
     try:
         model.model_validate(json.loads(body, parse_int=_short_or_text))
     except ValidationError as error:
-        return _explain(model, error, body)
+        return explained(model, error, body)
     except (ValueError, RecursionError):
         return None
     return None

@@ -135,11 +135,6 @@ async def test_a_model_is_found_by_its_id_with_a_slash_and_by_alias(client: http
         assert (response.status_code, response.json()["id"]) == (200, MODEL)
 
 
-async def test_the_list_of_models_has_their_price_as_text(client: httpx.AsyncClient) -> None:
-    (model,) = (await client.get("/v1/models")).json()["data"]
-    assert model["pricing"] == {"unit": "1k_documents", "usd": "0.008", "usd_per_1m_tokens_embedded": "0.02"}
-
-
 async def test_alive_is_not_ready(client: httpx.AsyncClient, service: WordOverlap) -> None:
     service.status = "loading"
     assert (await client.get("/health")).status_code == 200

@@ -215,3 +215,8 @@ async def test_what_does_not_parse_is_refused_in_the_form_that_it_would_be_answe
 async def test_passages_mark_nims_form_beside_llama_cpps(client: httpx.AsyncClient, path: str) -> None:
     answer = (await posted(client, path, **TestNIM.ASK, top_n=1)).json()
     assert answer["rankings"] == [{"index": 1, "logit": 0.6666667}]
+
+
+async def test_a_field_without_a_name_tells_nothing_of_whose_a_body_is(client: httpx.AsyncClient) -> None:
+    body = {"query": {"text": "red"}, "passages": [{"text": "red"}], "": [{}]}
+    assert "rankings" in (await client.post("/v1/reranking", json=body)).json()

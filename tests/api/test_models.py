@@ -28,7 +28,13 @@ async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOve
         "license": "Apache-2.0",
         "parameters": 1,
         "published": "2024-06-01",
-        "pricing": {"unit": "1k_documents", "usd": "0.008", "usd_per_1m_tokens_embedded": "0.02"},
+        "pricing": {
+            "unit": "1k_documents",
+            "usd": "0.008",
+            "batch_usd": "0.004",
+            "usd_per_1m_tokens_embedded": "0.02",
+            "batch_usd_per_1m_tokens_embedded": "0.02",
+        },
         "throughput_documents_per_s": None,
         "status": "ready",
         "failure": None,
@@ -41,7 +47,8 @@ async def test_what_does_not_apply_is_left_out(client: httpx.AsyncClient, servic
     service.facts = replace(FACTS, head="classification")
     (model,) = (await client.get("/v1/models")).json()["data"]
     assert "published" not in model
-    assert (model["embeds"], model["pricing"]) == (False, {"unit": "1k_documents", "usd": "0.008"})
+    assert model["embeds"] is False
+    assert model["pricing"] == {"unit": "1k_documents", "usd": "0.008", "batch_usd": "0.004"}
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,22 @@ from hypothesis import HealthCheck, settings
 from schemathesis import Case
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from serve_app.api.endpoint import Action
 from serve_app.api.routes import build_api
-from serve_app.settings import Settings
+from serve_app.api.surface import ENDPOINTS
+from serve_app.settings import AccountsSettings, Settings
+from tests.api.in_memory_accounts import ADMIN_KEY, InMemoryAccounts
 from tests.api.word_overlap import MODEL, WordOverlap
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 # RAYRANK_FUZZ=500 is the full run: more than 5,000 cases over all routes.
 CASES = int(os.environ.get("RAYRANK_FUZZ", "25"))
 
-app = build_api(WordOverlap(), Settings())
+# With accounts: without them, what is asked of them is not found.
+app = build_api(WordOverlap(), Settings(accounts=AccountsSettings()), InMemoryAccounts())
+ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
+OF_ACCOUNTS = {path for endpoint in ENDPOINTS if isinstance(endpoint, Action) for path in endpoint.paths}
+EVENTS = "/v1/webhooks/stripe"  # whose form is the provider's
 SYNONYMS = ("top_n", "top_k"), ("truncate", "truncation"), ("truncation_direction", "truncation_side")
 SPELLINGS = re.compile(r"(true|false|[-+.0-9e]*)", re.IGNORECASE)  # of a boolean or a number, or a blank
 SIDES = ("text_1", "queries", "data_1"), ("text_2", "documents", "items", "data_2")
@@ -44,7 +51,8 @@ def test_every_route_has_an_example_of_each_body_and_words_for_each_status() -> 
             for status, response in operation["responses"].items():
                 assert response["description"], (path, status)
                 if status != "304":
-                    assert response["content"]["application/json"]["example"] is not None, (path, status)
+                    (content,) = response["content"].values()
+                    assert content["example"] is not None, (path, status)
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -55,15 +63,15 @@ def test_every_reference_leads_somewhere() -> None:
             place = place[key]
 
 
-async def test_examples_of_requests_are_answered(client: httpx.AsyncClient) -> None:
+async def test_examples_of_requests_are_answered(shop: httpx.AsyncClient) -> None:
     for path, methods in document()["paths"].items():
         body = methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json")
-        if body:
+        if body and path != EVENTS:
             for schema in body["schema"].get("anyOf", [body["schema"]]):
                 example = schema["example"]
                 asked = example | ({"model": MODEL} if "model" in example else {})
-                response = await client.post(path, json=asked)
-                assert response.status_code == 200, (path, response.text)
+                response = await shop.post(path, json=asked, headers=ADMIN)
+                assert response.is_success, (path, response.text)
 
 
 def with_served_model(made: dict[str, Any]) -> dict[str, Any]:
@@ -130,9 +138,15 @@ schema.app = app
 @settings(max_examples=CASES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_no_request_breaks_it_and_every_answer_is_as_the_document_says(case: Case) -> None:
     excluded = []
-    if not fits(case):
+    # Whether a moment lies ahead, or before another, JSON Schema does not say.
+    if not fits(case) or case.path in OF_ACCOUNTS:
         excluded.append(positive_data_acceptance)
-    # Nobody refuses a header that is not known.
-    if spelled_leniently(case.body) or any(name.lower().startswith("x-schemathesis") for name in case.headers or {}):
+    # Nobody refuses a header that is not known; a blank parameter is as if left out.
+    blank = any(not str(value).strip() for value in (case.query or {}).values())
+    if (
+        blank
+        or spelled_leniently(case.body)
+        or any(name.lower().startswith("x-schemathesis") for name in case.headers or {})
+    ):
         excluded.append(negative_data_rejection)
-    case.call_and_validate(excluded_checks=excluded)
+    case.call_and_validate(excluded_checks=excluded, headers=ADMIN)

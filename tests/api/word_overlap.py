@@ -24,6 +24,7 @@ from serve_app.domain.answer import (
     Usage,
 )
 from serve_app.domain.float32 import shortest
+from serve_app.domain.meter import Hold, Quote
 from serve_app.domain.model import ModelFacts, ModelInfo, ModelState, ModelStatus, Pricing
 from serve_app.domain.request import Answer, EmbedRequest, ModelRequest, RerankRequest, ScoreRequest, TokenizeRequest
 from serve_app.domain.service import Job, model_not_found
@@ -42,7 +43,7 @@ FACTS = ModelFacts(
     languages=("en",),
     license="Apache-2.0",
     parameters=1,
-    pricing=Pricing(usd=Decimal("0.008"), tokens_usd=Decimal("0.02")),
+    pricing=Pricing(usd=Decimal("0.008"), batch_usd=Decimal("0.004"), tokens_usd=Decimal("0.02")),
 )
 
 
@@ -118,10 +119,16 @@ class WordOverlap:
             raise model_not_found(request.model, self.models())
         self.requests.append(request)
         self.terms.append(terms)
+        cost = answered(request).usage
+        price = 0 if terms.free else cost.nano_dollars
+        hold = await terms.meter.authorise(Quote(MODEL, terms.caller.tier, cost.tokens, cost.documents, price))
         self.events.append("admitted")
+        job = WordOverlapJob(self, request, hold)
         try:
-            yield WordOverlapJob(self, request)
+            yield job
         finally:
+            if not job.captured:
+                await hold.release()
             self.events.append("left")
 
     async def work(self) -> None:
@@ -141,8 +148,9 @@ class WordOverlap:
 class WordOverlapJob:
     """See Job."""
 
-    def __init__(self, service: WordOverlap, request: Any) -> None:
-        self._service, self._request = service, request
+    def __init__(self, service: WordOverlap, request: Any, hold: Hold) -> None:
+        self._service, self._request, self._hold = service, request, hold
+        self.captured = False
 
     async def answer(self) -> Any:
         await self._service.work()
@@ -152,4 +160,6 @@ class WordOverlapJob:
     async def capture(self) -> None:
         if self._service.capture_error is not None:
             raise self._service.capture_error
+        await self._hold.capture(answered(self._request).usage)
+        self.captured = True
         self._service.events.append("captured")

@@ -112,7 +112,7 @@ RERANK = Post(
         example={
             "id": examples.REQUEST_ID,
             "results": examples.RANKED[:1],
-            "meta": cohere_meta("2", Usage(tokens=20, documents=2, nano_dollars=0)),
+            "meta": cohere_meta("2", Usage(tokens=20, documents=2, nano_dollars=2_000)),
         },
     ),
 )

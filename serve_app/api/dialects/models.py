@@ -17,11 +17,13 @@ from serve_app.settings import EMBEDDED_MODEL
 
 
 class Price(BaseModel):
-    """US dollars. usd: for 1,000 documents."""
+    """US dollars. usd: for 1,000 documents. batch_usd, batch_usd_…: the same in the batch tier."""
 
     unit: Literal["1k_documents"]
     usd: str
+    batch_usd: str
     usd_per_1m_tokens_embedded: str | None = None
+    batch_usd_per_1m_tokens_embedded: str | None = None
 
 
 class ModelBody(BaseModel):
@@ -93,9 +95,10 @@ def model_body(info: ModelInfo) -> ModelBody:
 
 
 def _price(pricing: Pricing, *, embeds: bool) -> Price:
-    price = Price(unit=pricing.unit, usd=_digits(pricing.usd))
+    price = Price(unit=pricing.unit, usd=_digits(pricing.usd), batch_usd=_digits(pricing.usd_in("batch")))
     if embeds:
         price.usd_per_1m_tokens_embedded = _digits(pricing.tokens_usd)
+        price.batch_usd_per_1m_tokens_embedded = _digits(pricing.tokens_usd_in("batch"))
     return price
 
 
@@ -127,7 +130,7 @@ EXAMPLE = model_body(EXAMPLE_INFO).model_dump(mode="json", exclude_unset=True)
 MODELS = Get(
     name="models",
     paths=("/v1/models",),
-    scope="models",
+    scope="public",
     answer=ModelList,
     tell=models,
     cached=True,
@@ -136,7 +139,7 @@ MODELS = Get(
 MODEL = Get(
     name="model",
     paths=("/v1/models/{model:path}",),
-    scope="models",
+    scope="public",
     answer=ModelBody,
     tell=model,
     cached=True,

@@ -119,7 +119,7 @@ EMBEDDINGS = Post(
             "object": "list",
             "data": [{"object": "embedding", "index": 0, "embedding": examples.VECTOR}],
             "model": EMBEDDED_MODEL,
-            "usage": {"prompt_tokens": 9, "total_tokens": 9, "cost_usd": "0", "cost": 0},
+            "usage": {"prompt_tokens": 9, "total_tokens": 9, "cost_usd": "0.000000036", "cost": 3.6e-08},
         },
     ),
 )

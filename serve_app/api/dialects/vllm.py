@@ -206,7 +206,7 @@ SCORE = Post(
         example=_scores(
             f"score-{examples.REQUEST_ID}",
             examples.CREATED,
-            PairScores(EMBEDDED_MODEL, list(examples.SCORES), Usage(tokens=20, documents=2, nano_dollars=0)),
+            PairScores(EMBEDDED_MODEL, list(examples.SCORES), Usage(tokens=20, documents=2, nano_dollars=2_000)),
         ),
     ),
 )
