@@ -14,11 +14,12 @@ help: ## List the targets
 
 install: .venv/installed ## Create .venv with what the server needs
 
-run: .venv/installed ## Serve a model here until Ctrl-C: PORT=, HOST=, MODEL= or CONFIG=, REPLICAS=, PRECISION=
+run: .venv/installed ## Serve a model here until Ctrl-C: PORT=, HOST=, MODEL= or CONFIG=, REPLICAS=, PRECISION=, ACCOUNTS=off, DATABASE=
 	@exec $(BIN)/rayrank serve \
 		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(CONFIG),--config "$(CONFIG)") $(if $(REPLICAS),--replicas $(REPLICAS)) \
-		$(if $(PRECISION),--precision $(PRECISION))
+		$(if $(PRECISION),--precision $(PRECISION)) \
+		$(if $(ACCOUNTS),--accounts $(ACCOUNTS),$(if $(CONFIG),,--accounts on)) $(if $(DATABASE),--database "$(DATABASE)")
 
 test: .venv/installed-dev check ## Check the code and run every test
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder

@@ -6,6 +6,10 @@ from typing import Annotated
 import typer
 
 from serve_app import __version__
+from serve_app.cli.accounts import accounts
+from serve_app.cli.credits import credits  # noqa: A004
+from serve_app.cli.keys import keys
+from serve_app.cli.ledger import ledger
 from serve_app.cli.models import models
 from serve_app.cli.openapi import openapi
 from serve_app.cli.rank import rank
@@ -16,10 +20,13 @@ from serve_app.cli.terminal import complain
 from serve_app.domain.errors import UserError
 
 COMMANDS = (serve, rank, models, settings, release, openapi)
+GROUPS = {"accounts": accounts, "keys": keys, "credits": credits, "ledger": ledger}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in COMMANDS:
     app.command()(command)
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """`rayrank serve`: the service on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,9 +9,11 @@ from serve_app.cli.terminal import MODEL_HELP, PRECISION_HELP, notices
 from serve_app.domain.errors import UserError
 from serve_app.launch.config_file import ConfigFile, checked_settings, read_config_file
 from serve_app.launch.ingress import Ingress, default_ingress
-from serve_app.settings import EMBEDDED_MODEL, ModelSettings, Precision
+from serve_app.launch.switch import switched
+from serve_app.settings import EMBEDDED_MODEL, AccountsSettings, ModelSettings, Precision
 
 HOST, PORT = "127.0.0.1", 8000
+DATABASE = AccountsSettings().database
 
 
 def serve(
@@ -33,6 +35,14 @@ def serve(
     ingress: Annotated[
         Ingress | None, typer.Option(help="The way in: HAProxy is faster and the default where it is installed.")
     ] = None,
+    accounts: Annotated[
+        Literal["on", "off"] | None,
+        typer.Option(help="on: keys, credit and a bill for each request. [default: what settings say, else off]"),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help=f"The accounts: a SQLite file, or a postgresql:// URL. [default: {DATABASE}]"),
+    ] = None,
 ) -> None:
     """Serve a model over HTTP on this machine until Ctrl-C, on a Ray cluster of its own."""
     from serve_app.launch.address import Address
@@ -40,7 +50,7 @@ def serve(
 
     file = _what_is_served(model, config)
     models = tuple(_as_told(each, replicas, precision) for each in file.settings.models)
-    settings = file.settings.model_copy(update={"models": models})
+    settings = switched(file.settings.model_copy(update={"models": models}), accounts, database)
     address = Address(host or file.host or HOST, port or file.port or PORT)
     serve_locally(settings, address, ingress or default_ingress(), notices)
 

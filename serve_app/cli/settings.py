@@ -41,4 +41,4 @@ def _group_in(annotation: Any) -> type[BaseModel] | None:
 
 def _written(field: FieldInfo) -> str:
     """A default as a config file has it."""
-    return json.dumps(field.default, ensure_ascii=False)
+    return json.dumps(field.default, ensure_ascii=False, default=str)

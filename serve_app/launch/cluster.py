@@ -7,6 +7,7 @@ from rich.console import Console
 
 from serve_app.domain.errors import UserError
 from serve_app.launch.address import Address
+from serve_app.launch.first_key import prepare
 from serve_app.launch.folder import temporary_folder
 from serve_app.launch.haproxy import ADDRESS_HEADER
 from serve_app.launch.ingress import Ingress, environment
@@ -28,6 +29,9 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
     settings = _behind(ingress, settings)
     address.require_free()
     require_memory()
+    ready = prepare(settings.accounts, console) if settings.accounts else None
+    if ready:
+        settings = settings.model_copy(update={"accounts": ready.settings})
     stop = threading.Event()
     with temporary_folder() as folder, console.status("Starting Ray …") as status:
         os.environ.update(environment(ingress, folder))
@@ -39,7 +43,8 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
             if any(model.engine.simulated for model in settings.models):
                 console.print("SIMULATED DEVICE: scores mean nothing", style="bold red")
             if not stop.is_set():
-                print(welcome(first.id, address.url, sleeps=settings.models[0].scaling.sleeps), flush=True)
+                sleeps = settings.models[0].scaling.sleeps
+                print(welcome(first.id, address.url, sleeps=sleeps, ready=ready), flush=True)
             stop.wait()
             status.update("Stopping …")
             status.start()

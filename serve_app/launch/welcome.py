@@ -3,17 +3,23 @@
 import json
 import shlex
 
+from serve_app.launch.first_key import Prepared
+
 REQUEST = {"query": "capital of France", "documents": ["Paris is the capital of France.", "Bananas are yellow."]}
 
 
-def welcome(model: str, url: str, *, sleeps: bool) -> str:
+def welcome(model: str, url: str, *, sleeps: bool, ready: Prepared | None) -> str:
     """A text with the service's address and a `curl` line that works in a shell.
 
-    sleeps: whether the model may have no replica; the line then waits for one.
+    sleeps: whether the model may have no replica; the line then waits for one. ready: the accounts, None where there
+    are none.
     """
     body = shlex.quote(json.dumps({"model": model} | REQUEST))
-    headers = "-H 'Content-Type: application/json'" + (" -H 'Prefer: wait=60'" if sleeps else "")
-    return (
-        f"{model} is served at {url} (documentation: {url}/docs; stop: Ctrl-C). Try it:\n\n"
-        f"  curl {url}/v1/rerank {headers} -d {body}\n"
-    )
+    headers = ["Content-Type: application/json"]
+    if ready:
+        headers.append(f"Authorization: Bearer {ready.secret}")
+    if sleeps:
+        headers.append("Prefer: wait=60")
+    line = f"curl {url}/v1/rerank {' '.join(f'-H {shlex.quote(each)}' for each in headers)} -d {body}"
+    balance = f"\nThe key is in {ready.file}; its balance: {ready.list_accounts}\n" if ready else ""
+    return f"{model} is served at {url} (documentation: {url}/docs; stop: Ctrl-C). Try it:\n\n  {line}\n{balance}"

@@ -62,8 +62,12 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "last-good.yaml"
 
 
-def run(cluster: ScriptedCluster, file: Path) -> Outcome:
-    return release(cluster, NEW, file, Patience(timeout_s=0.2, unhealthy_s=0.01, poll_s=0.001), tell=lambda _: None)
+QUICK = Patience(timeout_s=0.2, unhealthy_s=0.01, poll_s=0.001)
+PATIENT = Patience(timeout_s=60, unhealthy_s=30, poll_s=0.001)
+
+
+def run(cluster: ScriptedCluster, file: Path, patience: Patience = QUICK) -> Outcome:
+    return release(cluster, NEW, file, patience, tell=lambda _: None)
 
 
 def test_what_ran_before_is_not_taken_for_the_new_config(file: Path) -> None:
@@ -109,7 +113,8 @@ def test_without_a_good_config_nothing_is_put_back(file: Path) -> None:
 
 def test_a_short_illness_is_waited_out_and_a_long_one_is_not(file: Path) -> None:
     good, ill = [state(1, "RUNNING")] * 2, state(2, "UNHEALTHY", "UNHEALTHY")
-    assert run(ScriptedCluster([*good, ill, ill, ill, state(2, "RUNNING")]), file).status is Status.DEPLOYED
+    recovers = ScriptedCluster([*good, ill, ill, ill, state(2, "RUNNING")])
+    assert run(recovers, file, PATIENT).status is Status.DEPLOYED
     cluster = ScriptedCluster([*good, ill])
     assert run(cluster, file).status is Status.NEEDS_A_LOOK
     assert len(cluster.puts) == 2
