@@ -4,10 +4,13 @@ import logging
 import time
 from dataclasses import replace
 
+import ray
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from serve_app.accounts.prepaid import PrepaidAccounts
+from serve_app.accounts.storage.database import Database
 from serve_app.api.routes import build_api
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
@@ -45,10 +48,16 @@ class Gateway:
             raise UserError("; ".join(model.failure for model in models if isinstance(model, BrokenModel)))
         threads = settings.gateway.tokenizer_threads
         self._reranker = Reranker(models, settings.queue, settings.sharding, tokenizer_threads=threads)
+        self._accounts = _accounts(settings)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The ASGI application of this replica; Serve asks for it once."""
-        return build_api(self._reranker, self._settings)
+        return build_api(self._reranker, self._settings, self._accounts)
+
+    async def __del__(self) -> None:
+        """Serve calls it once, when this replica is to end: credit that is still held is free at once."""
+        if self._accounts:
+            await self._accounts.close()
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """CPU cores that this process has kept busy since it was last asked: see autoscaling.GatewaysByCPU."""
@@ -56,6 +65,20 @@ class Gateway:
         cores = (cpu_s - self._cpu_s) / max(now - self._measured_at, 1e-3)
         self._cpu_s, self._measured_at = cpu_s, now
         return {"busy_cores": cores}
+
+
+def _accounts(settings: Settings) -> PrepaidAccounts | None:
+    """The accounts, where they are on. Raises UserError where this cluster cannot have them there."""
+    if settings.accounts is None:
+        return None
+    nodes = sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
+    if nodes > 1 and Database(settings.accounts.database).is_file:
+        raise UserError(
+            f"accounts.database is a file, {settings.accounts.database}, which gateways on {nodes} nodes cannot share; "
+            "give a postgresql:// URL"
+        )
+    longest_s = settings.http.timeout_s + settings.http.max_cold_wait_s
+    return PrepaidAccounts(settings.accounts, longest_request_s=longest_s)
 
 
 def _served(

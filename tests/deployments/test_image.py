@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from setuptools import find_packages
+
+from serve_app.settings import AccountsSettings
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deployments" / "Dockerfile"
@@ -50,6 +53,17 @@ def test_what_is_copied_exists_and_is_not_ignored() -> None:
     copied = {source for name, rest in instructions() if name == "COPY" for source in shlex.split(rest)[:-1]}
     assert copied == kept
     assert all((ROOT / each).exists() for each in copied)
+
+
+def test_what_is_installed_has_every_folder_of_the_code() -> None:
+    found = find_packages(str(ROOT), include=["serve_app*"])
+    assert {ROOT / name.replace(".", "/") for name in found} == {path.parent for path in ROOT.glob("serve_app/**/*.py")}
+
+
+def test_a_ledger_can_be_kept_where_the_command_keeps_it() -> None:
+    (home,) = [rest for name, rest in instructions() if name == "WORKDIR"]
+    folder = f"{home}/{Path(AccountsSettings().database).parent}"
+    assert any(f"install --directory --owner=ray --mode=700 {folder}" in rest for _, rest in instructions())
 
 
 def test_kuberays_probe_finds_its_program() -> None:

@@ -119,7 +119,7 @@ def test_every_node_starts_serve_with_the_same_flags(service: dict[str, Any]) ->
     assert yaml.safe_load(service["spec"]["serveConfigV2"])["proxy_location"] == "EveryNode"
     for template in pod_templates(service):
         (container,) = template["spec"]["containers"]
-        flags = {each["name"]: each["value"] for each in container["env"]}
+        flags = {each["name"]: each.get("value") for each in container["env"]}
         assert flags["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"] == CALLBACK
         assert flags["RAY_SERVE_ENABLE_HA_PROXY"] == flags["RAY_SERVE_THROUGHPUT_OPTIMIZED"] == "1"
         # KubeRay refuses a cluster that names them beside gcsFaultToleranceOptions, and sets the token itself.
@@ -127,6 +127,20 @@ def test_every_node_starts_serve_with_the_same_flags(service: dict[str, Any]) ->
         # Its own would replace those that KubeRay adds, and lose the question to the way in.
         assert not container.keys() & {"readinessProbe", "livenessProbe"}
         assert "serve" in [port["name"] for port in container["ports"]]
+
+
+def test_accounts_find_their_database_in_every_pod_once_they_are_on(
+    service: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
+    for template in pod_templates(service):
+        (container,) = template["spec"]["containers"]
+        (secret,) = [each for each in container["env"] if "valueFrom" in each]
+        monkeypatch.setenv(secret["name"], "postgresql://ledger")
+        assert Settings(**application["args"]).accounts is None
+        accounts = Settings(**application["args"] | {"accounts": True}).accounts
+        assert accounts
+        assert accounts.database == "postgresql://ledger"
 
 
 def test_a_name_is_short_enough_for_the_names_that_kuberay_makes_of_it(service: dict[str, Any]) -> None:
