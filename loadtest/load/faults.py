@@ -93,7 +93,7 @@ def ask_without_controller(
     on afterwards, and starts replicas again.
     """
     body = {"model": model, "query": "capital", "documents": ["Paris"]}
-    headers = {"x-request-timeout-seconds": f"{timeout_s:g}"}
+    headers = server.headers | {"x-request-timeout-seconds": f"{timeout_s:g}"}
     with paused(server.controller()), httpx.Client(base_url=server.url, trust_env=False) as client:
         replicas = server.replicas(deployment)
         for replica in replicas:

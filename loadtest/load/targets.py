@@ -39,7 +39,7 @@ class Scenario(BaseModel):
     """A load for a bounded time on a deployment, what befalls that meanwhile, and the targets.
 
     users: how many of each class of locustfile.py; targets: by the same names. spawn_rate: users a second. deployment:
-    None for the server as `make run` starts it. alone_s: seconds for which a class is alone first, to compare with.
+    None for the server as `rayrank serve` comes. alone_s: seconds for which a class is alone first, to compare with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,6 +1,7 @@
 """A server as its users start it, for as long as a test needs it; nothing of it may be left afterwards."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,6 +51,17 @@ class Server:
     def curl(self) -> str:
         """The curl line that it has printed."""
         return next(line.strip() for line in self.output if line.strip().startswith("curl "))
+
+    @property
+    def key(self) -> str:
+        """The API key of that line; empty where there are no accounts."""
+        found = re.search(r"Bearer (rr_\w+)", self.curl)
+        return found[1] if found else ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request must have."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     def family(self) -> list[psutil.Process]:
         """Its first process and all that this has started."""
