@@ -1,15 +1,15 @@
-// Asks a server by Cohere's and OpenAI's own clients: `node ask.js URL RERANKER EMBEDDER`. Prints what they made of it as JSON.
+// Asks a server by Cohere's and OpenAI's own clients: `node ask.js URL KEY RERANKER EMBEDDER`. Prints what they made of it as JSON.
 import { CohereClient, CohereClientV2 } from "cohere-ai";
 import OpenAI from "openai";
 
-const [url, reranker, embedder] = process.argv.slice(2);
-const options = { token: "any", environment: url, maxRetries: 0 };
+const [url, key, reranker, embedder] = process.argv.slice(2);
+const options = { token: key, environment: url, maxRetries: 0 };
 const ask = {
   model: reranker,
   query: "capital of France",
   documents: ["Bananas are yellow.", "Paris is the capital of France."],
 };
-const openai = new OpenAI({ apiKey: "any", baseURL: `${url}/v1`, maxRetries: 0 });
+const openai = new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0 });
 const clients = { v1: new CohereClient(options), v2: new CohereClientV2(options) };
 const found = {};
 

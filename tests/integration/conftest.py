@@ -9,10 +9,13 @@ import pytest
 
 from loadtest.server.address import free_port
 from loadtest.server.running import Server, running
+from serve_app.accounts.storage.database import Database
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
 from serve_app.settings import EMBEDDED_MODEL
 from tests.tiny_models import TinyModel
+
+LEDGER = "accounts.db"
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +48,9 @@ def server(served_model: TinyModel, broken_model: Path, tmp_path_factory: pytest
     sleeps = {"cpus": 0.1, "min_replicas": 0, "max_replicas": 2, "idle_s": 8, "downscale_delay_s": 3}
     grows = {"cpus": 0.1, "min_replicas": 1, "max_replicas": 2, "target_backlog_s": 0.05}
     small = {"scaling": {"cpus": 0.1}}
+    tiny = {"name": str(served_model.directory), "pricing": {"usd": "0.01"}}
     models = [
-        {"name": str(served_model.directory), "scaling": {"cpus": 0.1, "replicas": 2}, "engine": {"threads": 1}},
+        tiny | {"scaling": {"cpus": 0.1, "replicas": 2}, "engine": {"threads": 1}},
         {"name": EMBEDDED_MODEL} | small,
         simulated | {"id": "sleeper", "scaling": sleeps},
         simulated | {"id": "grower", "scaling": grows},
@@ -54,11 +58,25 @@ def server(served_model: TinyModel, broken_model: Path, tmp_path_factory: pytest
         {"name": str(broken_model)} | small,
     ]
     port = free_port()
-    log = tmp_path_factory.mktemp("server") / "server.log"
-    environment = os.environ | {"RAYRANK_MODELS": json.dumps(models)}
-    with running(["make", "run", f"PORT={port}"], f"http://127.0.0.1:{port}", log, environment=environment) as server:
+    folder = tmp_path_factory.mktemp("server")
+    log = folder / "server.log"
+    environment = os.environ | {
+        "RAYRANK_MODELS": json.dumps(models),
+        "RAYRANK_ACCOUNTS__WELCOME_USD": "10000",
+        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",  # a log line is to be read when its request is answered
+    }
+    command = ["make", "run", f"PORT={port}", f"DATABASE={folder / LEDGER}"]
+    with running(command, f"http://127.0.0.1:{port}", log, environment=environment) as server:
         yield server
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="session")
+def ledger(server: Server) -> Iterator[Database]:
+    """That server's ledger, which it uses at the same time."""
+    database = Database(str(server.log.with_name(LEDGER)))
+    yield database
+    database.forget_connections()
 
 
 @pytest.fixture(scope="session")
@@ -69,5 +87,5 @@ def model_ids(served_model: TinyModel, broken_model: Path) -> list[str]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=90) as client:
+    with httpx.Client(base_url=server.url, headers=server.headers, timeout=90) as client:
         yield client

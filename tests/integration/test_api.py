@@ -28,7 +28,14 @@ def model(served_model: TinyModel) -> str:
 
 
 def rerank(server: Server, **body: object) -> httpx.Response:
-    return httpx.post(f"{server.url}/v1/rerank", json=body, timeout=60)
+    return httpx.post(f"{server.url}/v1/rerank", json=body, headers=server.headers, timeout=60)
+
+
+def head(server: Server, size: int) -> bytes:
+    """The head of a request with a body of that many bytes."""
+    headers = {"Host": "x", "Content-Type": "application/json", "Content-Length": f"{size}"} | server.headers
+    lines = ["POST /v1/rerank HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def by_index(results: list[dict[str, float]]) -> np.ndarray:
@@ -51,7 +58,9 @@ def test_served_scores_are_those_of_transformers(server: Server, served_model: T
 )
 def test_a_bad_request_is_refused_with_the_field_at_fault(server: Server, model: str, bad: BadRequest) -> None:
     body = bad.body.replace(b"MODEL", model.encode())
-    answer = httpx.post(f"{server.url}/v1/rerank", content=body, headers=JSON | bad.headers, timeout=60)
+    answer = httpx.post(
+        f"{server.url}/v1/rerank", content=body, headers=server.headers | JSON | bad.headers, timeout=60
+    )
     assert answer.status_code == bad.status
     error = answer.json()["error"]
     assert error["param"] == bad.param
@@ -79,24 +88,22 @@ def test_a_fifty_mebibyte_body_is_refused(server: Server) -> None:
     # Sent by hand: a client may find the connection closed while it still sends.
     with socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port), timeout=30) as raw:
         size = 50 * 2**20
-        head = (
-            f"POST /v1/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
-        )
-        raw.sendall(head.encode())
+        raw.sendall(head(server, size))
         assert raw.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_body_cut_off_half_way_costs_nobody_else_anything(server: Server, model: str) -> None:
     for _ in range(5):
         with socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port), timeout=30) as raw:
-            raw.sendall(b"POST /v1/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
-            raw.sendall(b'Content-Length: 500\r\n\r\n{"model": "')
+            raw.sendall(head(server, 500) + b'{"model": "')
     assert rerank(server, model=model, query="capital", documents=["Paris"]).status_code == 200
 
 
 def test_a_request_that_runs_out_of_time_is_answered_in_the_envelope(server: Server, model: str) -> None:
     body = {"model": model, "query": "capital", "documents": [f"{i} word" * 60 for i in range(5_000)]}
-    answer = httpx.post(f"{server.url}/v1/rerank", json=body, headers={"x-request-timeout-seconds": "0.05"})
+    answer = httpx.post(
+        f"{server.url}/v1/rerank", json=body, headers=server.headers | {"x-request-timeout-seconds": "0.05"}
+    )
     assert (answer.status_code, answer.json()["error"]["code"]) == (408, "deadline_exceeded")
 
 
@@ -130,11 +137,11 @@ def test_ten_thousand_identical_documents_are_scored_once(server: Server, model:
 
 def test_a_lone_surrogate_is_no_server_error(server: Server, model: str) -> None:
     body = json.dumps({"model": model, "query": "capital", "documents": ["\ud800"]})
-    assert httpx.post(f"{server.url}/v1/rerank", content=body, headers=JSON).status_code in {200, 400}
+    assert httpx.post(f"{server.url}/v1/rerank", content=body, headers=server.headers | JSON).status_code in {200, 400}
 
 
 async def test_ten_clients_at_once_get_what_each_would_get_alone(server: Server, model: str) -> None:
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(headers=server.headers, timeout=60) as client:
 
         async def ask(seed: int) -> list[dict[str, float]]:
             body = {"model": model, "query": f"capital {seed}", "documents": random_texts(100, seed)}

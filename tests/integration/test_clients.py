@@ -1,24 +1,18 @@
 """Clients that people have, unchanged but for the base URL: docs/compatibility.md is the table of them."""
 
 import asyncio
-import json
-import shutil
-import subprocess
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
-from loadtest import ROOT
 from loadtest.server.running import Server
 from serve_app.settings import EMBEDDED_MODEL as MODEL
+from tests.clients import node
 from tests.clients.bodies import CLIENTS, Ask, ClientBody
+from tests.clients.calls import ASK, LITELLM, QUERY, TEXTS, langchain_documents, litellm
 from tests.tiny_models import TinyModel
-
-QUERY = "capital of France"
-TEXTS = ["Bananas are yellow.", "Paris is the capital of France.", "Berlin is the capital of Germany."]
-ASK: dict[str, Any] = {"model": MODEL, "query": QUERY, "documents": TEXTS}
 
 
 def indices(answer: Any) -> list[int]:
@@ -30,7 +24,7 @@ class TestCohere:
     def test_ranks_and_raises_its_own_errors(self, server: Server, client: str) -> None:
         import cohere
 
-        cohere_client = getattr(cohere, client)(api_key="any", base_url=server.url)
+        cohere_client = getattr(cohere, client)(api_key=server.key, base_url=server.url)
         answer = cohere_client.rerank(**ASK, top_n=2)
         assert indices(answer) == [1, 2]
         assert answer.meta.billed_units.search_units == 1
@@ -43,7 +37,7 @@ class TestCohere:
     async def test_ranks_asynchronously(self, server: Server, client: str) -> None:
         import cohere
 
-        cohere_client = getattr(cohere, client)(api_key="any", base_url=server.url)
+        cohere_client = getattr(cohere, client)(api_key=server.key, base_url=server.url)
         answers = await asyncio.gather(*(cohere_client.rerank(**ASK) for _ in range(5)))
         assert [indices(answer) for answer in answers] == [[1, 2, 0]] * 5
         with pytest.raises(cohere.BadRequestError, match="documents must not be empty"):
@@ -53,41 +47,21 @@ class TestCohere:
         import cohere
 
         documents = [{"title": "Fruit", "text": "Bananas"}, {"title": "Paris", "text": "the capital of France"}]
-        answer = cohere.Client(api_key="any", base_url=server.url).rerank(
+        answer = cohere.Client(api_key=server.key, base_url=server.url).rerank(
             model=MODEL, query=QUERY, documents=documents, rank_fields=["title", "text"], return_documents=True
         )
         assert answer.results[0].document.text == "the capital of France"
 
 
-LITELLM = {
-    "cohere v1": ("cohere", "/v1/rerank", MODEL),
-    "cohere v2": ("cohere", "/v2/rerank", MODEL),
-    "jina_ai": ("jina_ai", "", MODEL),
-    "hosted_vllm": ("hosted_vllm", "", MODEL),
-    "huggingface": ("huggingface", "", "any"),
-    "voyage": ("voyage", "", MODEL),
-    "nvidia_nim": ("nvidia_nim/ranking", "", MODEL),
-}
-
-
 @pytest.mark.parametrize("flavour", LITELLM)
 class TestLiteLLM:
-    def ask(self, server: Server, flavour: str, **fields: Any) -> Any:
-        import litellm
-
-        provider, path, model = LITELLM[flavour]
-        given = {"query": QUERY, "documents": TEXTS} | fields
-        return litellm.rerank(
-            model=f"{provider}/{model}", api_key="any", api_base=server.url + path, max_retries=0, **given
-        )
-
     def test_ranks(self, server: Server, flavour: str, served_model: TinyModel) -> None:
         import cohere
 
-        results = self.ask(server, flavour, top_n=2).results
+        results = litellm(flavour, server.url, server.key, top_n=2).results
         expected = [1, 2]
         if flavour == "huggingface":  # asks for no model: the default one, whose weights are random
-            own = cohere.Client(api_key="any", base_url=server.url).rerank(
+            own = cohere.Client(api_key=server.key, base_url=server.url).rerank(
                 **(ASK | {"model": served_model.directory.name})
             )
             expected = indices(own)[:2]
@@ -97,57 +71,54 @@ class TestLiteLLM:
         import openai
 
         with pytest.raises(openai.OpenAIError, match="must not be empty") as raised:  # what litellm's own are made of
-            self.ask(server, flavour, documents=[])
+            litellm(flavour, server.url, server.key, documents=[])
         assert type(raised.value).__module__.startswith("litellm")
 
 
 class TestLangChain:
-    @property
-    def documents(self) -> list[Any]:
-        from langchain_core.documents import Document
-
-        return [Document(page_content=text) for text in TEXTS]
-
     def test_coheres(self, server: Server) -> None:
         import cohere
         from langchain_cohere import CohereRerank as LangChainCohereRerank
 
         compressor = LangChainCohereRerank(
-            client=cohere.ClientV2(api_key="any", base_url=server.url), cohere_api_key="any", model=MODEL, top_n=2
+            client=cohere.ClientV2(api_key=server.key, base_url=server.url),
+            cohere_api_key=server.key,
+            model=MODEL,
+            top_n=2,
         )
-        found = compressor.compress_documents(self.documents, QUERY)
+        found = compressor.compress_documents(langchain_documents(), QUERY)
         assert [each.page_content for each in found] == [TEXTS[1], TEXTS[2]]
         assert found[0].metadata["relevance_score"] > found[1].metadata["relevance_score"]
         with pytest.raises(cohere.BadRequestError, match="query must not be empty"):
-            compressor.compress_documents(self.documents, " ")
+            compressor.compress_documents(langchain_documents(), " ")
 
     def test_jinas(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         from langchain_community.document_compressors import JinaRerank as LangChainJinaRerank
         from langchain_community.document_compressors import jina_rerank
 
         monkeypatch.setattr(jina_rerank, "JINA_API_URL", f"{server.url}/v1/rerank")  # it has no parameter for it
-        compressor = LangChainJinaRerank(jina_api_key="any", model=MODEL, top_n=2)
-        found = compressor.compress_documents(self.documents, QUERY)
+        compressor = LangChainJinaRerank(jina_api_key=server.key, model=MODEL, top_n=2)
+        found = compressor.compress_documents(langchain_documents(), QUERY)
         assert [each.page_content for each in found] == [TEXTS[1], TEXTS[2]]
         with pytest.raises(RuntimeError, match="query must not be empty"):
-            compressor.compress_documents(self.documents, " ")
+            compressor.compress_documents(langchain_documents(), " ")
 
     def test_nvidias(self, server: Server, model_ids: list[str]) -> None:
         from langchain_nvidia_ai_endpoints import NVIDIARerank
 
-        compressor = NVIDIARerank(base_url=f"{server.url}/v1", api_key="any", model=MODEL, truncate="END", top_n=2)
-        found = compressor.compress_documents(self.documents, QUERY)
+        compressor = NVIDIARerank(base_url=f"{server.url}/v1", api_key=server.key, model=MODEL, truncate="END", top_n=2)
+        found = compressor.compress_documents(langchain_documents(), QUERY)
         assert [each.page_content for each in found] == [TEXTS[1], TEXTS[2]]
         assert found[0].metadata["relevance_score"] > found[1].metadata["relevance_score"]
         assert [each.id for each in compressor.available_models] == model_ids
         with pytest.raises(Exception, match=r"\[400\].*\nquery.text must not be empty or blank"):  # it has no own
-            compressor.compress_documents(self.documents, " ")
+            compressor.compress_documents(langchain_documents(), " ")
 
     async def test_nvidias_asynchronously(self, server: Server) -> None:
         from langchain_nvidia_ai_endpoints import NVIDIARerank
 
-        compressor = NVIDIARerank(base_url=server.url, api_key="any", model=MODEL, top_n=1)
-        (found,) = await compressor.acompress_documents(self.documents, QUERY)
+        compressor = NVIDIARerank(base_url=server.url, api_key=server.key, model=MODEL, top_n=1)
+        (found,) = await compressor.acompress_documents(langchain_documents(), QUERY)
         assert found.page_content == TEXTS[1]
 
 
@@ -155,7 +126,7 @@ class TestVoyage:
     def test_ranks_and_raises_its_own_errors(self, server: Server) -> None:
         import voyageai
 
-        client = voyageai.Client(api_key="any", base_url=f"{server.url}/v1")
+        client = voyageai.Client(api_key=server.key, base_url=f"{server.url}/v1")
         answer = client.rerank(**ASK, top_k=2)
         assert indices(answer) == [1, 2]
         assert [result.document for result in answer.results] == [TEXTS[1], TEXTS[2]]
@@ -171,7 +142,7 @@ class TestVoyage:
     async def test_ranks_asynchronously(self, server: Server) -> None:
         import voyageai
 
-        client = voyageai.AsyncClient(api_key="any", base_url=f"{server.url}/v1")
+        client = voyageai.AsyncClient(api_key=server.key, base_url=f"{server.url}/v1")
         assert indices(await client.rerank(**ASK)) == [1, 2, 0]
 
 
@@ -186,7 +157,7 @@ class TestLlamaIndex:
         import cohere
         from llama_index.postprocessor.cohere_rerank import CohereRerank
 
-        postprocessor = CohereRerank(api_key="any", model=MODEL, top_n=2, base_url=server.url)
+        postprocessor = CohereRerank(api_key=server.key, model=MODEL, top_n=2, base_url=server.url)
         assert self.ranked(postprocessor) == [TEXTS[1], TEXTS[2]]
         with pytest.raises(cohere.BadRequestError, match="query must not be empty"):
             self.ranked(postprocessor, " ")
@@ -194,7 +165,7 @@ class TestLlamaIndex:
     def test_jinas(self, server: Server) -> None:
         from llama_index.postprocessor.jinaai_rerank import JinaRerank
 
-        postprocessor = JinaRerank(api_key="any", model=MODEL, top_n=2, base_url=f"{server.url}/v1")
+        postprocessor = JinaRerank(api_key=server.key, model=MODEL, top_n=2, base_url=f"{server.url}/v1")
         assert self.ranked(postprocessor) == [TEXTS[1], TEXTS[2]]
         with pytest.raises(RuntimeError, match="query must not be empty"):
             self.ranked(postprocessor, " ")
@@ -203,8 +174,12 @@ class TestLlamaIndex:
         import cohere
         from llama_index.postprocessor.tei_rerank import TextEmbeddingInference
 
-        postprocessor = TextEmbeddingInference(model_name="any", base_url=server.url, top_n=3)
-        own = cohere.Client(api_key="any", base_url=server.url).rerank(**(ASK | {"model": served_model.directory.name}))
+        postprocessor = TextEmbeddingInference(
+            model_name="any", base_url=server.url, auth_token=f"Bearer {server.key}", top_n=3
+        )
+        own = cohere.Client(api_key=server.key, base_url=server.url).rerank(
+            **(ASK | {"model": served_model.directory.name})
+        )
         assert self.ranked(postprocessor) == [TEXTS[index] for index in indices(own)]
 
 
@@ -212,7 +187,7 @@ class TestOpenAI:
     def test_lists_models(self, server: Server, model_ids: list[str]) -> None:
         import openai
 
-        client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
+        client = openai.OpenAI(api_key=server.key, base_url=f"{server.url}/v1")
         assert [each.id for each in client.models.list()] == model_ids
         assert client.models.retrieve(MODEL).id == MODEL
         with pytest.raises(openai.NotFoundError, match="no/such"):
@@ -221,7 +196,7 @@ class TestOpenAI:
     def test_embeds_in_base64_as_it_asks_by_default_and_as_numbers(self, server: Server) -> None:
         import openai
 
-        client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
+        client = openai.OpenAI(api_key=server.key, base_url=f"{server.url}/v1")
         packed = client.embeddings.create(model=MODEL, input=TEXTS)
         plain = client.embeddings.create(model=MODEL, input=TEXTS, encoding_format="float")
         vectors = np.array([each.embedding for each in packed.data])
@@ -233,7 +208,7 @@ class TestOpenAI:
     def test_raises_its_own_errors(self, server: Server, served_model: TinyModel) -> None:
         import openai
 
-        client = openai.OpenAI(api_key="any", base_url=f"{server.url}/v1")
+        client = openai.OpenAI(api_key=server.key, base_url=f"{server.url}/v1")
         for fields, said in (
             ({"input": []}, "input must not be empty"),
             ({"input": "a", "model": served_model.directory.name}, "cross-encoder"),
@@ -247,7 +222,7 @@ class TestOpenAI:
     async def test_embeds_asynchronously(self, server: Server) -> None:
         import openai
 
-        client = openai.AsyncOpenAI(api_key="any", base_url=f"{server.url}/v1")
+        client = openai.AsyncOpenAI(api_key=server.key, base_url=f"{server.url}/v1")
         assert len((await client.embeddings.create(model=MODEL, input="a")).data) == 1
 
 
@@ -265,27 +240,14 @@ def test_hugging_faces_client_speaks_to_embed(server: Server) -> None:
     from huggingface_hub.errors import HfHubHTTPError
 
     # It posts to the URL as given, and has no call for reranking. The default model here is a cross-encoder.
-    client = huggingface_hub.InferenceClient(model=f"{server.url}/embed")
+    client = huggingface_hub.InferenceClient(model=f"{server.url}/embed", token=server.key)
     with pytest.raises(HfHubHTTPError, match="cross-encoder"):
         client.feature_extraction("Paris")
 
 
-@pytest.fixture(scope="module")
-def node_modules() -> None:
-    if shutil.which("npm") is None:
-        pytest.skip("no npm on this machine")
-    command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
-    subprocess.run(command, cwd=ROOT / "tests" / "clients", check=True, timeout=300)
-
-
-@pytest.mark.usefixtures("node_modules")
 def test_javascript_clients(server: Server, model_ids: list[str]) -> None:
-    command = ["node", "ask.js", server.url, MODEL, MODEL]
-    done = subprocess.run(
-        command, cwd=ROOT / "tests" / "clients", capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    node.install()
+    found = node.run("ask.js", server.url, server.key, MODEL, MODEL)
     assert found["v1"] == found["v2"] == [1, 0]
     assert found["models"] == model_ids
     assert found["width"] == [384, 384]

@@ -34,7 +34,7 @@ MODELS = [
 def test_a_snippet_runs(language: str, code: str, server: Server) -> None:
     if "npm " in code and shutil.which("npm") is None:
         pytest.skip("no npm on this machine")
-    code = code.replace("http://127.0.0.1:8000", server.url)
+    code = code.replace("http://127.0.0.1:8000", server.url).replace("rr_…", server.key)
     if server.url in code:
         code = code.replace("curl ", "curl --fail-with-body ")
     command = ["bash", "-euc", code] if language == "bash" else [sys.executable, "-c", code]

@@ -20,7 +20,7 @@ def test_a_dead_replica_costs_no_request(server: Server) -> None:
     done = threading.Event()
 
     def ask(number: int) -> None:
-        with httpx.Client(timeout=60) as client:
+        with httpx.Client(headers=server.headers, timeout=60) as client:
             while not done.is_set():
                 documents = [f"document {number} {answered[number]} {i} " * 20 for i in range(40)]
                 body = {"model": MORTAL, "query": "capital", "documents": documents}

@@ -28,14 +28,25 @@ def test_make_run_prints_a_curl_line_that_works(server: Server, served_model: Ti
 
 def test_make_run_hands_on_what_it_is_given() -> None:
     given = {"CONFIG": "a b.yaml", "HOST": "::1", "MODEL": "c d", "PORT": "1", "PRECISION": "fast", "REPLICAS": "2"}
+    given |= {"ACCOUNTS": "on", "DATABASE": "e f.db"}
+    assert options_of_make_run(**given) == {f"--{name.lower()}": value for name, value in given.items()}
+
+
+def test_make_run_has_accounts_unless_it_is_told_otherwise() -> None:
+    assert options_of_make_run() == {"--accounts": "on"}
+    assert options_of_make_run(ACCOUNTS="off") == {"--accounts": "off"}
+    assert options_of_make_run(CONFIG="a.yaml") == {"--config": "a.yaml"}  # the file says
+
+
+def options_of_make_run(**given: str) -> dict[str, str]:
+    """The options of `rayrank serve` as `make run` gives them."""
     variables = [f"{name}={value}" for name, value in given.items()]
     shown = subprocess.run(
         ["make", "--no-print-directory", "-n", "run", *variables], cwd=ROOT, capture_output=True, text=True, check=True
     )
     _, _, command = shown.stdout.partition("exec .venv/bin/rayrank serve ")
     words = shlex.split(command.replace("\\\n", " "))
-    options = dict(zip(words[::2], words[1::2], strict=True))
-    assert options == {f"--{name.lower()}": value for name, value in given.items()}
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def rayrank(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -49,7 +49,7 @@ def test_replicas_follow_the_load_and_no_request_fails(client: httpx.Client) -> 
 
     def ask() -> None:
         documents = [f"document {i} " * 60 for i in range(300)]
-        with httpx.Client(base_url=client.base_url, timeout=90) as own:
+        with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=90) as own:
             while not done.is_set():
                 statuses.append(
                     own.post("/v1/rerank", json=ASK | {"model": GROWER, "documents": documents}).status_code
