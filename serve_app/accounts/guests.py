@@ -1,47 +1,25 @@
 """Requests by people without an account: to the demonstration, and to what is public."""
 
-from collections.abc import Collection, Mapping
-
 from serve_app.accounts.limits.demo import Demo
 from serve_app.domain.account import Scope
-from serve_app.domain.accounts import KeptAnswer
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.meter import FREE, Hold, Quote
+from serve_app.domain.no_accounts import Anyone
 
 
-class PublicVisit:
+class PublicVisit(Anyone):
     """See domain.accounts.Visit: by someone who may look at what everyone may."""
-
-    free = False
-
-    def __init__(self, address: str) -> None:
-        self.tenant = address
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """See Visit."""
-        return {}
 
     def require(self, scope: Scope) -> None:
         """See Visit."""
         raise ServiceError("missing_api_key", f"an API key for {scope} is needed here")
-
-    def require_model(self, names: Collection[str]) -> None:
-        """See Visit."""
-
-    async def claim(self, key: str, fingerprint: bytes) -> KeptAnswer | None:  # noqa: ARG002 - nothing is charged
-        """See Visit."""
-        return None
-
-    def keep(self, answer: KeptAnswer) -> None:
-        """See Visit."""
 
     async def authorise(self, quote: Quote) -> Hold:  # noqa: ARG002 - nothing is scored
         """See Meter."""
         raise ServiceError("missing_api_key", "an API key is needed here")
 
 
-class DemoVisit(PublicVisit):
+class DemoVisit(Anyone):
     """See domain.accounts.Visit: by someone who tries it, for nothing."""
 
     free = True

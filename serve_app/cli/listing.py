@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from serve_app.domain.account import Account, ApiKey, Limits, UsageBucket
+from serve_app.domain.account import Account, ApiKey, UsageBucket
 from serve_app.domain.price import format_usd
 
 Record = Mapping[str, Any]
@@ -51,7 +52,7 @@ def account_record(account: Account) -> dict[str, Any]:
         "held_usd": format_usd(account.held),
         "granted_usd": format_usd(account.granted),
         "spent_usd": format_usd(account.spent),
-        **limits_record(account.limits),
+        **asdict(account.limits),
         "created": iso(account.created),
     }
 
@@ -67,7 +68,7 @@ def key_record(key: ApiKey) -> dict[str, Any]:
         "models": list(key.models),
         "cap_usd": format_usd(key.cap.nano_dollars) if key.cap else None,
         "cap_period": key.cap.period if key.cap else None,
-        **limits_record(key.limits),
+        **asdict(key.limits),
         "created": iso(key.created),
         "expires": iso(key.expires),
         "revoked": iso(key.revoked),
@@ -85,15 +86,6 @@ def usage_record(bucket: UsageBucket) -> dict[str, Any]:
         "tokens": bucket.tokens,
         "cost_usd": format_usd(bucket.nano_dollars),
         "nano_dollars": bucket.nano_dollars,
-    }
-
-
-def limits_record(limits: Limits) -> dict[str, int | None]:
-    """The fields of limits."""
-    return {
-        "requests_per_minute": limits.requests_per_minute,
-        "tokens_per_minute": limits.tokens_per_minute,
-        "concurrent_requests": limits.concurrent_requests,
     }
 
 

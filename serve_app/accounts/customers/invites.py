@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from serve_app.accounts.customers.keys import SHOWN, digest, new_secret
+from serve_app.accounts.customers.keys import SHOWN, digest, new_secret, seconds
 from serve_app.accounts.storage.tables import invites
 from serve_app.domain.errors import ServiceError
 
@@ -39,9 +39,7 @@ def create_invite(connection: Connection, note: str, now: int, expires: float | 
 def list_invites(connection: Connection) -> list[Invite]:
     """All invitations, the newest first."""
     return [
-        Invite(
-            row.prefix, row.note, row.created / 1000, None if row.expires is None else row.expires / 1000, row.used_by
-        )
+        Invite(row.prefix, row.note, row.created / 1000, seconds(row.expires), row.used_by)
         for row in connection.execute(select(invites).order_by(invites.c.created.desc()))
     ]
 

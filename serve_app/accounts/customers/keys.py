@@ -13,6 +13,7 @@ import secrets
 import string
 import zlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -92,7 +93,7 @@ def create_key(connection: Connection, account: str, wish: KeyWish, now: int, ma
         "models": json.dumps(wish.models),
         "cap": wish.cap.nano_dollars if wish.cap else None,
         "cap_period": wish.cap.period if wish.cap else None,
-        **limit_columns(wish.limits),
+        **asdict(wish.limits),
         "created": now,
         "expires": None if wish.expires is None else int(wish.expires * 1000),
         "revoked": None,
@@ -127,15 +128,6 @@ def revoke_key(connection: Connection, account: str | None, key: str, now: int) 
     return _key(row)
 
 
-def limit_columns(limits: Limits) -> dict[str, int | None]:
-    """Limits as a row has them."""
-    return {
-        "requests_per_minute": limits.requests_per_minute,
-        "tokens_per_minute": limits.tokens_per_minute,
-        "concurrent_requests": limits.concurrent_requests,
-    }
-
-
 def limits_of(row: Row[Any]) -> Limits:
     """The limits of a row."""
     return Limits(row.requests_per_minute, row.tokens_per_minute, row.concurrent_requests)
@@ -143,7 +135,7 @@ def limits_of(row: Row[Any]) -> Limits:
 
 def check_limits(limits: Limits) -> None:
     """Raise ServiceError invalid_request where a limit is none."""
-    for name, limit in limit_columns(limits).items():
+    for name, limit in asdict(limits).items():
         if limit is not None and not 0 < limit < 2**31:
             message = f"{name} must be from 1 to {2**31 - 1:,}; got {shown(limit)}"
             raise ServiceError("invalid_request", message, name)
@@ -185,8 +177,8 @@ def _key(row: Row[Any]) -> ApiKey:
         cap=cap,
         limits=limits_of(row),
         created=row.created / 1000,
-        expires=_seconds(row.expires),
-        revoked=_seconds(row.revoked),
+        expires=seconds(row.expires),
+        revoked=seconds(row.revoked),
         made_by=row.made_by,
     )
 
@@ -195,7 +187,8 @@ def _scopes(names: Sequence[str]) -> tuple[Scope, ...]:
     return tuple(scope for scope in SCOPES if scope in names)
 
 
-def _seconds(milliseconds: int | None) -> float | None:
+def seconds(milliseconds: int | None) -> float | None:
+    """A time of a row as the domain has it."""
     return None if milliseconds is None else milliseconds / 1000
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from serve_app.accounts.customers.keys import check_form, digest, find_key, require_usable
 from serve_app.accounts.customers.owners import find_account, require_account
 from serve_app.accounts.storage.database import AwayError
-from serve_app.domain.account import DEFAULT_SCOPES, Account, ApiKey, Limits, Scope
+from serve_app.domain.account import DEFAULT_SCOPES, Account, ApiKey, Scope
 
 FRESH_S = 2.5  # for which a key is not looked up again: within it a revocation is known everywhere
 PATIENCE_S = 3.0
@@ -39,11 +39,6 @@ class Customer:
     def scopes(self) -> tuple[Scope, ...]:
         """What the customer may do."""
         return DEFAULT_SCOPES if self.key is None else self.key.scopes
-
-    @property
-    def key_limits(self) -> Limits:
-        """The key's own limits."""
-        return Limits() if self.key is None else self.key.limits
 
 
 class Customers:
@@ -73,10 +68,6 @@ class Customers:
         """Who has this email. Raises ServiceError unavailable."""
         found = await self._remembered(b"@" + email.encode(), _account_alone, email)
         return None if found.account is None else Customer(found.account, None)
-
-    def forget(self, name: bytes) -> None:
-        """Look a key, or an email, up anew."""
-        self._found.pop(name, None)
 
     async def _remembered(self, name: bytes, query: Callable[[Connection, str], Found], asked: str) -> Found:
         now = asyncio.get_running_loop().time()

@@ -1,12 +1,13 @@
 """Accounts: opened, found, listed, given credit."""
 
 import re
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from serve_app.accounts.customers.keys import check_limits, limit_columns, limits_of, random_id
+from serve_app.accounts.customers.keys import check_limits, limits_of, random_id
 from serve_app.accounts.storage.tables import accounts, entries
 from serve_app.domain.account import Account, Grant, Limits
 from serve_app.domain.errors import ServiceError, shown
@@ -31,7 +32,7 @@ def open_account(
         raise ServiceError("invalid_request", f"there is an account of {shown(name)} already", "email")
     account = random_id("acct")
     row = {"id": account, "email": name, "created": now, "balance": 0, "held": 0, "granted": 0}
-    connection.execute(insert(accounts), row | limit_columns(limits or Limits()))
+    connection.execute(insert(accounts), row | asdict(limits or Limits()))
     if welcome := int(welcome_usd * NANO_DOLLARS):
         grant(connection, account, welcome, f"welcome:{account}", "welcome credit", now=now)
     return require_account(connection, account)
@@ -74,7 +75,7 @@ def limit_account(connection: Connection, name: str, limits: Limits) -> Account:
     """Give an account limits of its own. Raises ServiceError not_found, invalid_request."""
     check_limits(limits)
     account = require_account(connection, name)
-    connection.execute(update(accounts).where(accounts.c.id == account.id).values(**limit_columns(limits)))
+    connection.execute(update(accounts).where(accounts.c.id == account.id).values(**asdict(limits)))
     return require_account(connection, account.id)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, tuple_
 
 from serve_app.accounts.ledger.operations import HoldOrder
-from serve_app.accounts.storage.database import upsert
+from serve_app.accounts.storage.database import adding_up
 from serve_app.accounts.storage.tables import spending
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.price import format_usd
@@ -72,8 +72,5 @@ class Spending:
             if each.more_spent or each.more_held
         ]
         if rows:
-            inserted = upsert(self._connection.dialect.name, spending)
-            more = {name: spending.c[name] + inserted.excluded[name] for name in ("spent", "held")}
-            self._connection.execute(
-                inserted.on_conflict_do_update(index_elements=["key_id", "period"], set_=more), rows
-            )
+            kind = self._connection.dialect.name
+            self._connection.execute(adding_up(kind, spending, ("spent", "held")), rows)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from serve_app.accounts.customers.owners import require_account
 from serve_app.accounts.ledger.verify import Verdict, verify
+from serve_app.accounts.storage.database import be_patient
 from serve_app.accounts.storage.tables import accounts, entries
 
 ROWS_AT_A_TIME = 2_000
@@ -71,13 +72,6 @@ def verify_patiently(connection: Connection) -> Verdict:
     """Check every invariant of the ledger, however long it takes."""
     be_patient(connection)
     return verify(connection)
-
-
-def be_patient(connection: Connection) -> None:
-    """Let this transaction take its time: a gateway's may not."""
-    if connection.dialect.name == "postgresql":
-        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute(text(f"SET LOCAL {name} = 0"))
 
 
 def _query(wish: EntriesWish) -> Select[Any]:

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, select
+from sqlalchemy import Connection, select
 
-from serve_app.accounts.storage.database import upsert
+from serve_app.accounts.storage.database import adding_up
 from serve_app.accounts.storage.prepared import Prepared
 from serve_app.accounts.storage.tables import usage
 from serve_app.domain.account import UsageBucket, UsageWish
@@ -17,14 +17,7 @@ SUMMED = ("requests", "documents", "tokens", "nano_dollars")
 PLACE = ("account_id", "hour", "key_id", "model")
 
 
-def _added(kind: str) -> Executable:
-    inserted = upsert(kind, usage)
-    more = {name: usage.c[name] + inserted.excluded[name] for name in SUMMED}
-    statement: Executable = inserted.on_conflict_do_update(index_elements=PLACE, set_=more)
-    return statement
-
-
-ADD = Prepared(_added)
+ADD = Prepared(lambda kind: adding_up(kind, usage, SUMMED))
 
 
 def add_usage(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -4,13 +4,13 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from psycopg.errors import DeadlockDetected, LockNotAvailable
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -111,7 +111,7 @@ class Database:
             _write_ahead(self.engine)
         with self.transaction() as connection:
             if not self.is_file:
-                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))  # it computes, too
+                be_patient(connection)  # the first one's turn may be long
                 connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATIONS_LOCK})
             upgrade(connection, str(self))
 
@@ -152,10 +152,22 @@ class AwayError(ServiceError):
         self.reason, self.busy = " ".join(reason.split()), busy
 
 
-def upsert(kind: str, table: Table) -> Any:
-    """An insert into a table of this kind of database, which can say what to do where the row is there."""
-    inserts: dict[str, type[Insert]] = {"sqlite": sqlite.Insert, "postgresql": postgresql.Insert}
-    return inserts[kind](table)
+def adding_up(kind: str, table: Table, summed: Sequence[str]) -> Any:
+    """An insert into a table of this kind of database that adds to these columns where the row is there."""
+    inserts: dict[str, type[sqlite.Insert | postgresql.Insert]] = {
+        "sqlite": sqlite.Insert,
+        "postgresql": postgresql.Insert,
+    }
+    inserted = inserts[kind](table)
+    sums = {name: table.c[name] + inserted.excluded[name] for name in summed}
+    return inserted.on_conflict_do_update(index_elements=table.primary_key.columns, set_=sums)
+
+
+def be_patient(connection: Connection) -> None:
+    """Let this transaction take its time: a request's may not."""
+    if connection.dialect.name == "postgresql":
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(text(f"SET LOCAL {name} = 0"))
 
 
 def _url(place: str) -> URL:
