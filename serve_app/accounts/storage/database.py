@@ -166,7 +166,7 @@ def adding_up(kind: str, table: Table, summed: Sequence[str]) -> Any:
 def be_patient(connection: Connection) -> None:
     """Let this transaction take its time: a request's may not."""
     if connection.dialect.name == "postgresql":
-        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(text(f"SET LOCAL {name} = 0"))
 
 

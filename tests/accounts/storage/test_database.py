@@ -4,15 +4,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, text
 
 from serve_app.accounts.customers.owners import list_accounts, open_account
-from serve_app.accounts.storage.database import AwayError, Database
+from serve_app.accounts.storage.database import MIGRATIONS_LOCK, AwayError, Database
 from serve_app.accounts.storage.tables import metadata
 from serve_app.domain.errors import UserError
+from tests.accounts.postgres_server import PostgresServer
 
 
 def test_the_migrations_make_the_tables_that_the_code_asks(database: Database) -> None:
@@ -110,3 +112,15 @@ def test_a_ledger_is_read_by_its_owner_alone(tmp_path: Path) -> None:
     assert {file.stat().st_mode & 0o777 for file in made} == {0o600}
     assert made[0].parent.stat().st_mode & 0o777 == 0o700
     database.forget_connections()
+
+
+def test_a_turn_to_migrate_is_waited_for_however_long_the_one_before_takes(postgres: PostgresServer) -> None:
+    place = postgres.new_database()
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(place) as other:
+        other.execute(f"SELECT pg_advisory_xact_lock({MIGRATIONS_LOCK})")
+        migrating = pool.submit(_migrate, place)
+        with pytest.raises(TimeoutError):
+            migrating.result(timeout=1.5)  # longer than a request waits for a lock
+        other.commit()
+        migrating.result(timeout=30)
+    assert Database(place).read(list_accounts) == []
