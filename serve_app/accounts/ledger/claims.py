@@ -82,6 +82,18 @@ def store_answers(connection: Connection, captures: Sequence[Capture]) -> None:
         connection.execute(STORE, rows)
 
 
+def lost_claims(connection: Connection, captures: Sequence[Capture]) -> set[int]:
+    """Those of some requests with an answer to be kept whose keys are not theirs any more.
+
+    A gateway that stood still was taken for dead and its keys were given back: what it answers now could be neither
+    given again, nor kept from being charged again.
+    """
+    owners = [each.hold.id for each in captures if each.answer]
+    if not owners:
+        return set()
+    return set(owners).difference(connection.scalars(select(claims.c.owner).where(claims.c.owner.in_(owners))))
+
+
 def replayed_of(connection: Connection, owners: Sequence[int]) -> set[int]:
     """Those of some owners whose answer was given again: whatever became of it the first time, it has been given."""
     query = select(claims.c.owner).where(claims.c.owner.in_(owners), claims.c.replayed.is_not(None))

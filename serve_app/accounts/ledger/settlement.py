@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from serve_app.accounts.ledger.claims import drop_claims, replayed_of, settle_claims, store_answers
+from serve_app.accounts.ledger.claims import drop_claims, lost_claims, replayed_of, settle_claims, store_answers
 from serve_app.accounts.ledger.operations import (
     Authorise,
     Capture,
@@ -152,6 +152,7 @@ def _end_holds(
     written = _written(connection, missed) if missed else {}
     # Another gateway has given the answer again before this one's capture was paid back: then it stays paid.
     given = replayed_of(connection, [*written])
+    lost = lost_claims(connection, [end for _, end in ends if isinstance(end, Capture) and end.hold.id in ended])
     rows: list[dict[str, Any]] = []
     outcomes: list[tuple[int, Outcome]] = []
     for place, end in ends:
@@ -160,7 +161,10 @@ def _end_holds(
         if order.id in ended:
             purses[order.account].hold(-order.amount)
             spending.hold(order, -order.amount)
-            if isinstance(end, Capture):
+            if order.id in lost:
+                message = "the request's Idempotency-Key was given back before it was done; nothing was charged"
+                outcome = ServiceError("unavailable", message, retry_after_s=1)
+            elif isinstance(end, Capture):
                 rows.append(_capture_row(end))
         elif isinstance(end, Release):
             if end.refund and set(captured) == {"capture"} and order.id not in given:

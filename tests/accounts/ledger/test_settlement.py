@@ -214,6 +214,21 @@ def test_an_idempotency_key_is_answered_as_before_and_charged_once(database: Dat
     assert done(database, Claim(account, "k", b"2" * 32, other.id, NOON + KEPT_MS)) == [None]
 
 
+def test_a_request_whose_key_was_given_back_meanwhile_is_not_charged(database: Database, account: str) -> None:
+    """Its gateway stood still before it held credit, was taken for dead, and went on."""
+    late, again = order(account, 100), order(account, 100)
+    done(database, Claim(account, "k", b"1" * 32, late.id, NOON))
+    done(database, Unclaim(account, late.id))
+    done(database, Authorise(late))
+    for _ in range(2):  # also where the first was not heard of
+        assert codes(done(database, capture(late, 40, ANSWER))) == ["unavailable"]
+    done(database, Claim(account, "k", b"1" * 32, again.id, NOON), Authorise(again))
+    done(database, capture(again, 40, ANSWER), Release(late))
+    found = database.read(require_account, account)
+    assert (found.balance, found.held) == (960, 0)
+    assert database.read(verify).faults == ()
+
+
 def test_a_key_that_was_not_answered_can_be_used_again(database: Database, account: str) -> None:
     first, second, third = (order(account, 100) for _ in range(3))
     claims = [Claim(account, "k", b"1" * 32, hold.id, NOON) for hold in (first, second, third)]
