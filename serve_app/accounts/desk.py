@@ -8,15 +8,16 @@ from sqlalchemy import Connection
 
 from serve_app.accounts.customers.invites import require_invite, use_invite
 from serve_app.accounts.customers.keys import create_key, list_keys, revoke_key
-from serve_app.accounts.customers.lookup import Customer
+from serve_app.accounts.customers.lookup import Customer, Customers
 from serve_app.accounts.customers.owners import grant, open_account, require_account
+from serve_app.accounts.customers.sessions import begin_session, end_session, find_session, may_be_session
 from serve_app.accounts.ledger.clock import Clock
 from serve_app.accounts.ledger.usage import usage_of
 from serve_app.accounts.limits.counters import Away, Counters, Window
 from serve_app.accounts.payments import check_signature, payment_in
 from serve_app.accounts.storage.background import Background
 from serve_app.accounts.visit import CustomerVisit
-from serve_app.domain.account import Account, ApiKey, Grant, KeyWish, Limits, NewKey, UsageBucket, UsageWish
+from serve_app.domain.account import Account, ApiKey, Grant, KeyWish, Limits, NewKey, Session, UsageBucket, UsageWish
 from serve_app.domain.accounts import Visit
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.settings import AccountsSettings
@@ -28,9 +29,16 @@ FIRST_KEY = KeyWish(name="first key")
 class AccountDesk:
     """See domain.accounts.Desk."""
 
-    def __init__(self, settings: AccountsSettings, background: Background, clock: Clock, counters: Counters) -> None:
+    def __init__(
+        self,
+        settings: AccountsSettings,
+        background: Background,
+        clock: Clock,
+        counters: Counters,
+        customers: Customers,
+    ) -> None:
         self._settings, self._background, self._clock = settings, background, clock
-        self._counters = counters
+        self._counters, self._customers = counters, customers
 
     async def account(self, visit: Visit) -> Account:
         """See Desk."""
@@ -70,6 +78,22 @@ class AccountDesk:
         if code is None:
             await self._require_few(address)
         return await self._background.write(self._sign_up, email, code, self._clock.now())
+
+    async def sign_in(self, key: str) -> Session:
+        """See Desk."""
+        found = (await self._customers.of_key(key)).key  # first: who has no key writes nothing
+        assert found is not None
+        hours = self._settings.session_hours
+        return await self._background.write(begin_session, found, self._clock.now(), hours)
+
+    async def sign_out(self, session: str) -> None:
+        """See Desk."""
+        if not may_be_session(session):
+            return
+        known = await self._background.read(find_session, session)
+        if known is not None:  # who has no session writes nothing
+            await self._background.write(end_session, session)
+        self._customers.forget_session(session)
 
     async def paid(self, payload: bytes, signature: str) -> Grant | None:
         """See Desk."""

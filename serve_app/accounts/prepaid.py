@@ -61,7 +61,7 @@ class PrepaidAccounts:
         self._limits = RateLimits(self._counters)
         self._own = Limits(**settings.limits.model_dump())
         self._demo = Demo(settings.demo, self._counters) if settings.demo else None
-        self._desk = AccountDesk(settings, self._background, self._clock, self._counters)
+        self._desk = AccountDesk(settings, self._background, self._clock, self._counters, self._customers)
 
     @property
     def desk(self) -> AccountDesk:
@@ -104,6 +104,8 @@ class PrepaidAccounts:
     async def _customer(self, credentials: Credentials) -> Customer | None:
         if credentials.key is not None:
             return await self._customers.of_key(credentials.key)
+        if credentials.session is not None:
+            return await self._customers.of_session(credentials.session)
         if credentials.email is None:
             return None
         email = checked_email(credentials.email)

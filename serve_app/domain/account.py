@@ -77,6 +77,15 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """Someone who has signed in with a key. secret: what their cookie bears, shown this once. expires: when it ends."""
+
+    secret: str = field(repr=False)
+    expires: float
+    key: ApiKey
+
+
+@dataclass(frozen=True, slots=True)
 class KeyWish:
     """What a key that is to be made shall be good for."""
 

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from serve_app.domain.account import Account, ApiKey, Grant, KeyWish, NewKey, Scope, UsageBucket, UsageWish
+from serve_app.domain.account import Account, ApiKey, Grant, KeyWish, NewKey, Scope, Session, UsageBucket, UsageWish
 from serve_app.domain.meter import Meter
 
 
@@ -14,13 +14,15 @@ class Credentials:
     """What a request says of who sends it.
 
     key: the secret it bears, as it came, None for none. email: of the person whom a trusted proxy has signed in.
-    address: the client's, or its network. demo: whether it asks for the free demonstration.
+    address: the client's, or its network. demo: whether it asks for the free demonstration. session: the secret of one
+    who has signed in on the web; it counts where no key is sent, and before an email.
     """
 
     address: str = ""
     key: str | None = field(default=None, repr=False)
     email: str | None = None
     demo: bool = False
+    session: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,17 @@ class Desk(Protocol):
 
         address: the client's, which may open only a few a day. Raises ServiceError rate_limited, too.
         """
+        ...
+
+    async def sign_in(self, key: str) -> Session:
+        """Begin a session with a key's secret; a visit by it is one by the key.
+
+        Raises ServiceError invalid_api_key where a request with that key would be refused.
+        """
+        ...
+
+    async def sign_out(self, session: str) -> None:
+        """End the session with this secret; where there is none, do nothing."""
         ...
 
     async def paid(self, payload: bytes, signature: str) -> Grant | None:

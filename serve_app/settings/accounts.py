@@ -7,6 +7,8 @@ from pydantic import Field, SecretStr
 
 from serve_app.settings.group import Group, Name, Positive
 
+MOST_HOURS = 8_760  # a year
+
 
 class LimitSettings(Group):
     """What an account may ask for where it has no limits of its own; no limit where left out."""
@@ -40,6 +42,10 @@ class AccountsSettings(Group):
     welcome_usd: Annotated[
         Decimal, Field(ge=0, le=10_000, decimal_places=9, description="Credit of a new account.")
     ] = Decimal(25)
+    session_hours: Annotated[
+        float,
+        Field(gt=0, le=MOST_HOURS, description="Hours for which who signs in on the web with a key stays signed in."),
+    ] = 12
     limits: LimitSettings = LimitSettings()
     limits_store: Annotated[
         SecretStr | None,

@@ -1,5 +1,6 @@
 """Accounts that are kept in a dict: keys, balances, claims. What is held is taken off the balance at once."""
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from serve_app.domain.account import (
     Limits,
     NewKey,
     Scope,
+    Session,
     UsageBucket,
     UsageWish,
 )
@@ -29,6 +31,7 @@ EMAIL = "ada@example.org"
 DOLLAR = 10**9
 SIGNATURE = "signed"
 LARGEST_KEPT = 10_000  # bytes
+SESSION_S = 3_600.0
 
 
 def key(key_id: str, account: str, *scopes: Scope, models: tuple[str, ...] = ()) -> ApiKey:
@@ -60,6 +63,7 @@ class InMemoryAccounts:
     wishes: list[Any] = field(default_factory=list)
     claims: dict[tuple[str, str], tuple[bytes, KeptAnswer | None]] = field(default_factory=dict)
     references: dict[str, Grant] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
     used: Sequence[UsageBucket] = ()
     accounts: dict[str, Account] = field(
         default_factory=lambda: {each.id: each for each in (account("acct_ada", EMAIL), account("acct_root", "root@x"))}
@@ -90,12 +94,23 @@ class InMemoryAccounts:
             visit.unclaim()
             self.events.append("gone")
 
+    def named(self, key: str) -> ApiKey:
+        return next(each for each in self.keys.values() if each.id == key)
+
+    def usable_key(self, secret: str) -> ApiKey:
+        found = self.keys.get(secret)
+        if found is None or found.revoked:
+            raise ServiceError("invalid_api_key", "the API key is not known here")
+        return found
+
     def _key(self, credentials: Credentials, *, public: bool) -> ApiKey | None:
         if credentials.key is not None:
-            found = self.keys.get(credentials.key)
-            if found is None or found.revoked:
-                raise ServiceError("invalid_api_key", "the API key is not known here")
-            return found
+            return self.usable_key(credentials.key)
+        if credentials.session is not None:
+            session = self.sessions.get(credentials.session)
+            if session is None or session.expires <= time.time() or self.named(session.key.id).revoked:
+                raise ServiceError("invalid_api_key", "the session has ended; sign in again")
+            return self.named(session.key.id)
         if credentials.email is not None:
             for each in self.keys.values():
                 if self.accounts[each.account].email == credentials.email:
@@ -239,6 +254,14 @@ class InMemoryDesk:
         secret = f"rr_secret{len(self._all.keys)}"
         self._all.keys[secret] = first
         return made, NewKey(first, secret)
+
+    async def sign_in(self, key: str) -> Session:
+        made = Session(secrets.token_urlsafe(), time.time() + SESSION_S, self._all.usable_key(key))
+        self._all.sessions[made.secret] = made
+        return made
+
+    async def sign_out(self, session: str) -> None:
+        self._all.sessions.pop(session, None)
 
     async def paid(self, payload: bytes, signature: str) -> Grant | None:
         self._all.wishes.append(payload)

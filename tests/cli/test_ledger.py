@@ -1,10 +1,13 @@
 import csv
 import json
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
+from serve_app.accounts.customers.keys import find_key
+from serve_app.accounts.customers.sessions import begin_session, find_session
 from serve_app.accounts.storage.database import Database
 from tests.cli.command import rayrank
 from tests.cli.ledgers import Commands, spend
@@ -74,11 +77,17 @@ def test_csv_has_the_same_and_no_formula(used: Commands) -> None:
 
 def test_a_copy_made_in_use_is_a_whole_ledger_for_its_owner_alone(used: Commands, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
-    with Database(str(used.database)).transaction() as connection:  # somebody writes
+    key = used.record("keys", "create", EMAILS[0])["secret"]
+    with Database(str(used.database)).transaction() as connection:  # somebody has signed in, and somebody writes
+        known = find_key(connection, key)
+        assert known
+        session = begin_session(connection, known, int(time.time() * 1000), 1.0)
+    with Database(str(used.database)).transaction() as connection:
         connection.exec_driver_sql("UPDATE accounts SET held = held")
         used.said("ledger", "backup", str(copy))
     assert copy.stat().st_mode & 0o777 == 0o600
     here, there = (used.record("ledger", "verify", "--database", str(file)) for file in (used.database, copy))
     assert here == there
     assert here["entries"] > 0
+    assert Database(str(copy)).read(find_session, session.secret) == (known, session.expires)
     assert "File exists" in used.refused("ledger", "backup", str(copy))

@@ -61,6 +61,11 @@ def find_key(connection: Connection, secret: str) -> ApiKey | None:
     return _key(row)
 
 
+def known_key(connection: Connection, key: str) -> ApiKey:
+    """The key with this id, which is known to be there: no key is ever deleted."""
+    return _key(connection.execute(select(api_keys).where(api_keys.c.id == key)).one())
+
+
 def require_usable(key: ApiKey | None, now: float) -> ApiKey:
     """The key, where it can be used now. Raises ServiceError invalid_api_key."""
     if key is None:
@@ -100,8 +105,7 @@ def create_key(connection: Connection, account: str, wish: KeyWish, now: int, ma
         "made_by": made_by,
     }
     connection.execute(insert(api_keys), row)
-    found = connection.execute(select(api_keys).where(api_keys.c.id == row["id"])).one()
-    return NewKey(_key(found), secret)
+    return NewKey(known_key(connection, str(row["id"])), secret)
 
 
 def list_keys(connection: Connection, account: str) -> list[ApiKey]:

@@ -1,6 +1,7 @@
-"""Who a request's key, or the proxy in front, says that it is from."""
+"""Who a request's key or session, or the proxy in front, says that it is from."""
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -10,8 +11,10 @@ from sqlalchemy import Connection
 
 from serve_app.accounts.customers.keys import check_form, digest, find_key, require_usable
 from serve_app.accounts.customers.owners import find_account, require_account
+from serve_app.accounts.customers.sessions import ended, find_session, may_be_session
 from serve_app.accounts.storage.database import AwayError
 from serve_app.domain.account import DEFAULT_SCOPES, Account, ApiKey, Scope
+from serve_app.domain.errors import ServiceError
 
 FRESH_S = 2.5  # for which a key is not looked up again: within it a revocation is known everywhere
 PATIENCE_S = 3.0
@@ -22,10 +25,11 @@ Read = Callable[..., Awaitable["Found"]]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A key and its account, or an account alone; None for what there is not."""
+    """A key and its account, or an account alone; None for what there is not. ends: when the session does, in one."""
 
     account: Account | None
     key: ApiKey | None
+    ends: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,25 @@ class Customers:
         assert found.account is not None
         return Customer(found.account, key)
 
+    async def of_session(self, secret: str) -> Customer:
+        """Whose session it is; the customer has its key. Raises ServiceError: invalid_api_key, unavailable."""
+        if not may_be_session(secret):
+            raise ended()
+        found = await self._remembered(_session_name(secret), _session_and_account, secret)
+        now = time.time()
+        if found.account is None or found.ends <= now:
+            raise ended()
+        try:
+            return Customer(found.account, require_usable(found.key, now))
+        except ServiceError:
+            raise ended() from None
+
+    def forget_session(self, secret: str) -> None:
+        """Look a session up again when it is next asked for. What is being looked up is not remembered, either."""
+        name = _session_name(secret)
+        self._found.pop(name, None)
+        self._looking.pop(name, None)
+
     async def of_email(self, email: str) -> Customer | None:
         """Who has this email. Raises ServiceError unavailable."""
         found = await self._remembered(b"@" + email.encode(), _account_alone, email)
@@ -93,9 +116,11 @@ class Customers:
             self._is_away = True
             raise
         finally:
-            del self._looking[name]
+            was_forgotten = self._looking.get(name) is not asyncio.current_task()
+            if not was_forgotten:
+                del self._looking[name]
         self._is_away = False
-        if found.account is not None:  # what there is not may be made at any moment
+        if found.account is not None and not was_forgotten:  # what there is not may be made at any moment
             self._found[name] = began + self._fresh_s, found
             self._found.move_to_end(name)
             if len(self._found) > MOST:
@@ -106,6 +131,18 @@ class Customers:
 def _key_and_account(connection: Connection, secret: str) -> Found:
     key = find_key(connection, secret)
     return Found(require_account(connection, key.account) if key else None, key)
+
+
+def _session_and_account(connection: Connection, secret: str) -> Found:
+    session = find_session(connection, secret)
+    if session is None:
+        return Found(None, None)
+    key, ends = session
+    return Found(require_account(connection, key.account), key, ends)
+
+
+def _session_name(secret: str) -> bytes:
+    return b"session:" + digest(secret)
 
 
 def _account_alone(connection: Connection, email: str) -> Found:

@@ -148,6 +148,17 @@ claims = Table(
     Index("claims_by_time", "at"),
 )
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the secret
+    Column("key_id", Text, ForeignKey("api_keys.id"), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Index("sessions_by_key", "key_id"),
+    Index("sessions_by_expiry", "expires"),
+)
+
 invites = Table(
     "invites",
     metadata,

@@ -1,18 +1,25 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, text
 
+from serve_app.accounts.customers.keys import create_key, find_key
 from serve_app.accounts.customers.owners import list_accounts, open_account
+from serve_app.accounts.customers.sessions import begin_session
+from serve_app.accounts.ledger.verify import verify
 from serve_app.accounts.storage.database import MIGRATIONS_LOCK, AwayError, Database
+from serve_app.accounts.storage.migrations.run import _config, require_current
 from serve_app.accounts.storage.tables import metadata
+from serve_app.domain.account import KeyWish
 from serve_app.domain.errors import UserError
 from tests.accounts.postgres_server import PostgresServer
 
@@ -30,6 +37,25 @@ def test_gateways_that_start_together_migrate_once(place: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(_migrate, [place] * 4))
     assert Database(place).read(list_accounts) == []
+
+
+def test_a_ledger_of_the_first_form_is_renewed_with_all_that_it_has(place: str) -> None:
+    database = Database(place)
+    with database.transaction() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        account = open_account(connection, "ada@example.org", 1, welcome_usd=Decimal(1))
+        key = create_key(connection, account.id, KeyWish(), 1)
+    with pytest.raises(UserError, match=r"of an older rayrank \(form 0001\)"):
+        database.read(require_current, place)
+    database.migrate()
+    database.read(require_current, place)
+    assert database.read(list_accounts) == [account]
+    assert database.read(find_key, key.secret) == key.key
+    assert database.read(verify).faults == ()
+    assert database.write(begin_session, key.key, 1, 1.0).key == key.key
+    database.forget_connections()
 
 
 def test_tables_of_a_newer_version_are_left_alone(database: Database, place: str) -> None:

@@ -22,7 +22,10 @@ def upgrade(connection: Connection, place: str) -> None:
 def require_current(connection: Connection, place: str) -> None:
     """Raise UserError where there are no tables, or they have another version's form."""
     if not _is_current(connection, place):
-        raise UserError(no_accounts(place))
+        form = _form(connection)
+        if form is None:
+            raise UserError(no_accounts(place))
+        raise UserError(f"the accounts in {place} are of an older rayrank (form {form}); `make run` renews them")
 
 
 def no_accounts(place: str) -> str:
@@ -33,10 +36,15 @@ def no_accounts(place: str) -> str:
 def _is_current(connection: Connection, place: str) -> bool:
     """Whether the tables have this version's form. Raises UserError where theirs is a newer one."""
     scripts = ScriptDirectory.from_config(_config())
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = _form(connection)
     if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise UserError(f"the accounts in {place} are of a newer rayrank (form {current}): run that one, or a backup")
     return current == scripts.get_current_head()
+
+
+def _form(connection: Connection) -> str | None:
+    """Which form the tables have; None where there are none."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:
