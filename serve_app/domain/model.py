@@ -1,5 +1,6 @@
 """What is known of a model: what its card states, and how it is served at the moment."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -46,13 +47,23 @@ class Pricing:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A published result of a model on a data set, percent."""
+    """A published result of a model on a data set, percent. mrr: None where only the other was published."""
 
     __pydantic_config__: ClassVar = STRICT
 
     dataset: str
     map: float
-    mrr: float
+    mrr: float | None = None
+
+
+@dataclass(frozen=True)
+class StatedThroughput:
+    """How fast somebody else says that a model is served. source: who says so."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    documents_per_s: float
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +71,9 @@ class ModelFacts:
     """What is published of a model. It does not change while the model is served.
 
     context_length: the longest sequence in tokens; query, document and special tokens together. head: classification is
-    a cross-encoder, embedding a bi-encoder.
+    a cross-encoder, embedding a bi-encoder. published: when its weights were. updated: the month of its last change,
+    such as "2024-06", or "". about: plain English, paragraphs apart by a blank line. evaluation_source: where the
+    results of evaluation are from.
     """
 
     id: str
@@ -73,8 +86,24 @@ class ModelFacts:
     languages: tuple[str, ...] = ()
     license: str = "unknown"
     published: date | None = None
+    updated: str = ""
+    about: str = ""
+    best_for: tuple[str, ...] = ()
+    not_for: tuple[str, ...] = ()
     pricing: Pricing = Pricing()
+    stated_throughput: StatedThroughput | None = None
     evaluation: tuple[Evaluation, ...] = ()
+    evaluation_source: str = ""
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """What it is about, a paragraph each, on one line."""
+        return tuple(" ".join(part.split()) for part in re.split(r"\n\s*\n", self.about) if part.strip())
+
+    @property
+    def homepage(self) -> str:
+        """The address of the page that its authors publish it on, or ""."""
+        return ""
 
     @property
     def embeds(self) -> bool:
@@ -88,7 +117,8 @@ class ModelState:
 
     created: seconds since 1970, when it was deployed. replicas: how many run. documents_per_s: of all replicas together
     over the last minutes, None when none were scored. precision, pooling: how it is computed, as its replicas report;
-    None before one has. failure: why it cannot be asked, when status is failed.
+    None before one has. failure: why it cannot be asked, when status is failed. queue_s: seconds that all replicas
+    together need for what waits; tokens_per_s: that they can score, as their steps show; None where that is not known.
     """
 
     status: ModelStatus
@@ -98,6 +128,8 @@ class ModelState:
     precision: str | None = None
     pooling: str | None = None
     failure: str | None = None
+    queue_s: float | None = None
+    tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

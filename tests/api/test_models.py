@@ -6,12 +6,19 @@ from datetime import date
 import httpx
 import pytest
 
-from serve_app.domain.model import Evaluation
+from serve_app.domain.model import Evaluation, StatedThroughput
 from tests.api.word_overlap import FACTS, MODEL, WordOverlap
 
 
 async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOverlap) -> None:
-    service.facts = replace(FACTS, published=date(2024, 6, 1), evaluation=(Evaluation("some set", 51.5, 60.25),))
+    service.facts = replace(
+        FACTS,
+        published=date(2024, 6, 1),
+        updated="2024-07",
+        stated_throughput=StatedThroughput(532, "hearsay"),
+        evaluation=(Evaluation("some set", 51.5, 60.25), Evaluation("another", 40.5)),
+        evaluation_source="a table",
+    )
     assert (await client.get(f"/v1/models/{MODEL}")).json() == {
         "id": MODEL,
         "object": "model",
@@ -28,6 +35,7 @@ async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOve
         "license": "Apache-2.0",
         "parameters": 1,
         "published": "2024-06-01",
+        "updated": "2024-07",
         "pricing": {
             "unit": "1k_documents",
             "usd": "0.008",
@@ -36,17 +44,20 @@ async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOve
             "batch_usd_per_1m_tokens_embedded": "0.02",
         },
         "throughput_documents_per_s": None,
+        "stated_documents_per_s": 532.0,
+        "stated_documents_per_s_source": "hearsay",
         "status": "ready",
         "failure": None,
         "replicas": 1,
-        "evaluation": [{"dataset": "some set", "map": 51.5, "mrr": 60.25}],
+        "evaluation": [{"dataset": "some set", "map": 51.5, "mrr": 60.25}, {"dataset": "another", "map": 40.5}],
+        "evaluation_source": "a table",
     }
 
 
 async def test_what_does_not_apply_is_left_out(client: httpx.AsyncClient, service: WordOverlap) -> None:
     service.facts = replace(FACTS, head="classification")
     (model,) = (await client.get("/v1/models")).json()["data"]
-    assert "published" not in model
+    assert not {"published", "updated", "stated_documents_per_s", "evaluation_source"} & set(model)
     assert model["embeds"] is False
     assert model["pricing"] == {"unit": "1k_documents", "usd": "0.008", "batch_usd": "0.004"}
 

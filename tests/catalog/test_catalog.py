@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.catalog.card import Source
+from serve_app.catalog.card import Card, Source
 from serve_app.catalog.catalog import CARDS, Catalog, CatalogError, load_card, load_catalog
 from serve_app.catalog.location import locate
+from serve_app.domain.model import StatedThroughput
 from serve_app.engine.weights import Weights
 
 CARD = """
@@ -66,6 +67,12 @@ def test_a_name_that_one_card_claims_twice_is_no_harm(tmp_path: Path) -> None:
         ('id = ""', 'id = "org/model"', "id"),
         ('aliases = [""]', 'aliases = ["short"]', "aliases"),
         ('published = "soon"', 'aliases = ["short"]', "published"),
+        ('updated = "June 2024"', 'aliases = ["short"]', "updated"),
+        ('updated = "2024-13"', 'aliases = ["short"]', "updated"),
+        ('about = "1\\n\\n2\\n \\n3\\n\\n4"', 'aliases = ["short"]', "about"),
+        ('best_for = ["search", "more search"]', 'aliases = ["short"]', "best_for"),
+        ('not_for = ["a", "b", "c", "d"]', 'aliases = ["short"]', "not_for"),
+        ('not_for = [" "]', 'aliases = ["short"]', "not_for"),
         *[
             (f'hub = "org/model"\n{table}', 'hub = "org/model"', field)
             for table, field in [
@@ -80,7 +87,10 @@ def test_a_name_that_one_card_claims_twice_is_no_harm(tmp_path: Path) -> None:
                 ('[pricing]\nunit = "document"', "pricing.unit"),
                 ('[pricing]\neur = "1"', "pricing.eur"),
                 ('[[evaluation]]\ndataset = "nfcorpus"\nmap = 30\nmrr = 50\nndcg = 40', "evaluation.0.ndcg"),
-                ('[[evaluation]]\ndataset = "nfcorpus"\nmap = 30', "evaluation.0.mrr"),
+                ('[[evaluation]]\ndataset = "nfcorpus"\nmrr = 30', "evaluation.0.map"),
+                ("[stated_throughput]\ndocuments_per_s = 532", "stated_throughput.source"),
+                ('[stated_throughput]\ndocuments_per_s = 532\nsource = " "', "stated_throughput"),
+                ('[stated_throughput]\ndocuments_per_s = inf\nsource = "hearsay"', "stated_throughput"),
             ]
         ],
     ],
@@ -91,6 +101,47 @@ def test_a_wrong_field_is_named_with_its_file(tmp_path: Path, wrong: str, right:
     assert str(raised.value).startswith(f"card.toml: {field}: ")
     assert "Value error" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            'published = 2024-06-01\nupdated = "2024-05"',
+            r"updated \(2024-05\) must not be before published \(2024-06-01\)",
+        ),
+        ('evaluation = [{dataset = "nfcorpus", map = 30}]', "evaluation_source must say where"),
+    ],
+)
+def test_facts_that_do_not_go_together_are_refused(tmp_path: Path, wrong: str, said: str) -> None:
+    with pytest.raises(CatalogError, match=said):
+        load_card(written(tmp_path, CARD.replace('summary = "A model."', f'summary = "A model."\n{wrong}')))
+
+
+@pytest.mark.parametrize("card", load_catalog(), ids=lambda card: card.id)
+def test_a_shipped_card_says_what_a_person_wants_to_know(card: Card) -> None:
+    assert 1 <= len(card.paragraphs) <= 3
+    assert card.best_for
+    assert card.not_for
+    assert card.homepage == f"https://huggingface.co/{card.id}"
+
+
+def test_the_production_model_has_the_figures_that_are_published_of_it() -> None:
+    card = load_catalog().find("BAAI/bge-reranker-base")
+    assert card is not None
+    assert (f"{card.published:%Y-%m}", card.updated) == ("2023-09", "2024-06")
+    assert card.stated_throughput == StatedThroughput(532, "stated by the hosted service that offers this model")
+    assert {each.dataset: (each.map, each.mrr) for each in card.evaluation} == {
+        "CMedQAv1-reranking": (81.27, 84.14),
+        "CMedQAv2-reranking": (84.10, 86.79),
+        "Mmarco-reranking": (35.46, 34.60),
+        "T2Reranking": (67.28, 77.13),
+    }
+
+
+def test_paragraphs_are_apart_by_a_blank_line_and_on_one_line_each(tmp_path: Path) -> None:
+    text = 'about = """\nReads\nboth.\n  \n\nGives a score.\n"""\n'
+    assert load_card(written(tmp_path, text + CARD)).paragraphs == ("Reads both.", "Gives a score.")
 
 
 def test_the_finest_price_that_can_be_billed_is_accepted(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_a_simulated_device_shows_in_the_id_unless_the_settings_give_one() -> No
     assert plain.id == "simulated/all-MiniLM-L6-v2"
     assert named.id == "mine"
     assert named.summary.startswith("SIMULATED")
+    assert (named.about, named.evaluation, named.stated_throughput) == ("", (), None)
 
 
 def test_a_price_that_the_settings_give_replaces_the_cards_and_the_rest_stays() -> None:

@@ -11,7 +11,7 @@ from serve_app.api.dialects import examples
 from serve_app.api.endpoint import Get, Lookup, Words
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
-from serve_app.domain.model import ModelInfo, ModelState, ModelStatus, Pricing
+from serve_app.domain.model import Evaluation, ModelInfo, ModelState, ModelStatus, Pricing
 from serve_app.domain.service import model_not_found
 from serve_app.settings import EMBEDDED_MODEL
 
@@ -30,7 +30,8 @@ class ModelBody(BaseModel):
     """A served model.
 
     model_type: its task, as Xinference's client reads it. replicas: how many run. failure: why it cannot
-    be asked.
+    be asked. updated: the month of its last change. stated_documents_per_s: how fast stated_documents_per_s_source says
+    that it serves the model.
     """
 
     id: str
@@ -48,12 +49,16 @@ class ModelBody(BaseModel):
     license: str
     parameters: int
     published: date | None = None
+    updated: str | None = None
     pricing: Price
     throughput_documents_per_s: float | None
+    stated_documents_per_s: float | None = None
+    stated_documents_per_s_source: str | None = None
     status: ModelStatus
     failure: str | None
     replicas: int
     evaluation: list[dict[str, Any]]
+    evaluation_source: str | None = None
 
 
 class ModelList(BaseModel):
@@ -87,11 +92,22 @@ def model_body(info: ModelInfo) -> ModelBody:
         status=state.status,
         failure=state.failure,
         replicas=state.replicas,
-        evaluation=[asdict(each) for each in facts.evaluation],
+        evaluation=[_result(each) for each in facts.evaluation],
     )
     if facts.published:
         body.published = facts.published
+    if facts.updated:
+        body.updated = facts.updated
+    if stated := facts.stated_throughput:
+        body.stated_documents_per_s = stated.documents_per_s
+        body.stated_documents_per_s_source = stated.source
+    if facts.evaluation_source:
+        body.evaluation_source = facts.evaluation_source
     return body
+
+
+def _result(evaluation: Evaluation) -> dict[str, Any]:
+    return {name: value for name, value in asdict(evaluation).items() if value is not None}
 
 
 def _price(pricing: Pricing, *, embeds: bool) -> Price:
