@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve_app.api.door import refusal
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.exchange import CLIENT_GONE, REQUEST_ID, Exchange, begin
+from serve_app.api.traffic import Traffic
 from serve_app.domain.errors import ServiceError, shown
 
 log = logging.getLogger("rayrank.api")
@@ -19,11 +20,11 @@ class RequestContext:
     """ASGI middleware: a request has its Exchange in `scope["state"]`, and its path no slash at the end.
 
     What escapes the routes is logged with the id and answered 500 without its internals. error_form: the form of errors
-    at a path, for what fails before an endpoint is known.
+    at a path, for what fails before an endpoint is known. traffic: where what models were asked is counted.
     """
 
-    def __init__(self, app: ASGIApp, error_form: Callable[[str], ErrorForm]) -> None:
-        self._app, self._error_form = app, error_form
+    def __init__(self, app: ASGIApp, error_form: Callable[[str], ErrorForm], traffic: Traffic) -> None:
+        self._app, self._error_form, self._traffic = app, error_form, traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whatever breaks."""
@@ -47,6 +48,10 @@ class RequestContext:
             await refusal(error, exchange)(scope, receive, answer.send)
         finally:
             exchange.log()
+            if exchange.of_model:
+                self._traffic.record(
+                    exchange.model, exchange.status, exchange.elapsed_s, exchange.tokens, exchange.documents
+                )
 
 
 class _Answer:

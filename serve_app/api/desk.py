@@ -21,8 +21,7 @@ async def at_desk(
     action: Action[Any, Any], desk: Desk, visit: Visit, service: RankingService, request: Request, *, timeout_s: float
 ) -> Response:
     """The answer to what a visitor asks. timeout_s: in which the body must be there. Raises ServiceError."""
-    if action.scope is not None and action.scope != "public":
-        visit.require(action.scope)
+    action.require_allowed(visit)
     exchange = exchange_of(request.scope)
     query = precise_query(action.query, request.query_params.multi_items())
     given, warnings = None, []

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from serve_app.api.allowed import asked_model, require_model_allowed
 from serve_app.api.body import read_in_time
 from serve_app.api.credentials import credentials_of
-from serve_app.api.desk import at_desk
+from serve_app.api.desk import PRIVATE, at_desk
 from serve_app.api.endpoint import Action, Asked, Endpoint, Get, Lookup, Post
 from serve_app.api.exchange import CLIENT_GONE, Exchange, exchange_of
 from serve_app.api.hang_up import HungUpError, WhileConnected
@@ -25,11 +26,11 @@ from serve_app.api.notices import warning_header
 from serve_app.api.shared_path import whose
 from serve_app.api.tenant import tenant_of
 from serve_app.api.timing import SERVER_TIMING, server_timing
+from serve_app.api.traffic import Traffic
 from serve_app.api.unchanged import unless_unchanged
 from serve_app.domain.accounts import Accounts, Credentials, KeptAnswer, Visit
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.no_accounts import ANYBODY
-from serve_app.domain.request import ModelRequest
 from serve_app.domain.service import RankingService
 from serve_app.settings import Settings
 
@@ -37,8 +38,8 @@ from serve_app.settings import Settings
 class Door:
     """Runs endpoints on a service, for whom the accounts let in."""
 
-    def __init__(self, service: RankingService, settings: Settings, accounts: Accounts) -> None:
-        self._service, self._settings, self._accounts = service, settings, accounts
+    def __init__(self, service: RankingService, settings: Settings, accounts: Accounts, traffic: Traffic) -> None:
+        self._service, self._settings, self._accounts, self._traffic = service, settings, accounts, traffic
 
     async def answer(self, sharing: Sequence[Endpoint], request: Request) -> Response:
         """The answer to a request at the path that these endpoints share, be it an error."""
@@ -80,7 +81,11 @@ class Door:
         self, sharing: Sequence[Endpoint], request: Request, exchange: Exchange, visit: Visit
     ) -> Response:
         if posts := [endpoint for endpoint in sharing if isinstance(endpoint, Post)]:
-            return await self._work(posts, request, exchange, visit)
+            self._traffic.in_work += 1
+            try:
+                return await self._work(posts, request, exchange, visit)
+            finally:
+                self._traffic.in_work -= 1
         endpoint, desk = sharing[0], self._accounts.desk
         if isinstance(endpoint, Action) and desk is not None:
             response = await at_desk(
@@ -88,14 +93,17 @@ class Door:
             )
         else:
             assert isinstance(endpoint, Get)
-            response = self._tell(endpoint, request)
+            response = self._tell(endpoint, request, visit)
         if desk is not None and IDEMPOTENCY_KEY in request.headers:
             response.headers.update(warning_header([UNUSED]))
         return response
 
-    def _tell(self, endpoint: Get, request: Request) -> Response:
-        body = endpoint.tell(Lookup(self._service, self._settings, request.path_params))
-        return unless_unchanged(request.headers, body) if endpoint.cached else _json(body, {})
+    def _tell(self, endpoint: Get, request: Request, visit: Visit) -> Response:
+        endpoint.require_allowed(visit)
+        body = endpoint.tell(Lookup(self._service, self._settings, self._traffic, request.path_params))
+        if endpoint.cached:
+            return unless_unchanged(request.headers, body)
+        return _json(body, {} if endpoint.scope in {None, "public"} else PRIVATE)
 
     async def _work(
         self, sharing: Sequence[Post[Any, Any, Any]], request: Request, exchange: Exchange, visit: Visit
@@ -108,7 +116,9 @@ class Door:
         endpoint = whose(sharing, given.body)
         _enter(exchange, endpoint)
         body, asked = endpoint.read(given.body, http, given.warnings)
-        self._require_allowed(visit, endpoint, asked)
+        model = asked_model(asked, self._service)
+        exchange.model = model.facts.id if model else ""
+        require_model_allowed(visit, endpoint, model)
         if key and (kept := await visit.claim(key, await fingerprint(request, terms.caller.tier, raw))):
             return _json(kept.body, {**kept.headers, REPLAYED: "true"})
         async with WhileConnected(request.receive) as connected, self._service.job(asked, terms) as job:
@@ -121,14 +131,6 @@ class Door:
             await job.capture()
         exchange.tokens, exchange.documents = answer.usage.tokens, answer.usage.documents
         return _json(reply.body, headers)
-
-    def _require_allowed(self, visit: Visit, endpoint: Endpoint, asked: ModelRequest[Any]) -> None:
-        """Raise ServiceError where the visitor may not ask this, or not this model."""
-        if endpoint.scope is not None and endpoint.scope != "public":
-            visit.require(endpoint.scope)
-        model = self._service.find_model(asked.model) if asked.model else next(iter(self._service.models()), None)
-        if model is not None:  # one that is not served is refused when it is asked
-            visit.require_model((model.facts.id, *model.facts.aliases))
 
 
 class NoAnswer(Response):
@@ -147,6 +149,7 @@ def refusal(error: ServiceError, exchange: Exchange, headers: Mapping[str, str] 
 
 def _enter(exchange: Exchange, endpoint: Endpoint) -> None:
     exchange.endpoint, exchange.errors = endpoint.name, endpoint.errors
+    exchange.of_model = isinstance(endpoint, Post)
 
 
 def _json(body: bytes, headers: Mapping[str, str]) -> Response:

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import NATIVE
+from serve_app.api.traffic import Traffic
 from serve_app.api.validation import RequestBody, validated
 from serve_app.domain.account import Scope
 from serve_app.domain.accounts import Desk, Visit
@@ -86,6 +87,11 @@ class Endpoint:
         """By which it is asked."""
         raise NotImplementedError
 
+    def require_allowed(self, visit: Visit) -> None:
+        """Raise ServiceError forbidden where the visitor may not ask this."""
+        if self.scope is not None and self.scope != "public":
+            visit.require(self.scope)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Post(Endpoint, Generic[Body, Request, Answer]):
@@ -122,6 +128,7 @@ class Lookup:
 
     service: RankingService
     settings: Settings
+    traffic: Traffic
     path: Mapping[str, str]
 
 

@@ -1,13 +1,22 @@
 """What an error looks like to the clients of one service."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
 from serve_app.domain.errors import ServiceError
+
+
+class Errors(Protocol):
+    """What errors look like to somebody."""
+
+    def rendered(self, error: ServiceError, request_id: str) -> tuple[int, bytes, dict[str, str]]:
+        """Status, body and headers of an error."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -28,5 +37,10 @@ class ErrorForm:
         if error.code in {"missing_api_key", "invalid_api_key"}:
             headers["WWW-Authenticate"] = "Bearer"
         if error.retry_after_s is not None:
-            headers["Retry-After"] = str(max(1, -int(-error.retry_after_s // 1)))
+            headers["Retry-After"] = retry_after(error.retry_after_s)
         return status, to_json(body), headers
+
+
+def retry_after(seconds: float) -> str:
+    """The value of that header: whole seconds, rounded up, one at least."""
+    return str(max(1, math.ceil(seconds)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
-from serve_app.api.error_form import ErrorForm
+from serve_app.api.error_form import Errors
 from serve_app.api.errors import NATIVE
 
 log = logging.getLogger("rayrank.requests")
@@ -24,14 +24,17 @@ class Exchange:
     """What is told of a request when it is over; the door fills it in.
 
     began: when it arrived, on the event loop's clock. errors: the form of its errors. endpoint: its name, "" where
-    there is none. status: the answer's. code: of the error, "" where there was none. tenant: with whom it shares the
-    replicas. headers: that its answer has, be it an error. tokens, documents: that were billed.
+    there is none. of_model: whether that asks something of a model. model: the id of the one that was asked, "" where
+    that cannot be told or is not served. status: the answer's. code: of the error, "" where there was none. tenant:
+    with whom it shares the replicas. headers: that its answer has, be it an error. tokens, documents: that were billed.
     """
 
     request_id: str
     began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-    errors: ErrorForm = NATIVE
+    errors: Errors = NATIVE
     endpoint: str = ""
+    of_model: bool = False
+    model: str = ""
     status: int = 0
     code: str = ""
     tenant: str = ""

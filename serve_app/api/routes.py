@@ -25,6 +25,7 @@ from serve_app.api.idempotency import REPLAYED
 from serve_app.api.notices import WARNING
 from serve_app.api.surface import by_path, error_form
 from serve_app.api.timing import SERVER_TIMING
+from serve_app.api.traffic import Traffic
 from serve_app.domain.accounts import Accounts
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.no_accounts import NoAccounts
@@ -38,7 +39,11 @@ EXPOSED = [REQUEST_ID, SERVER_TIMING, WARNING, "Retry-After", "ETag", "WWW-Authe
 
 
 def build_api(service: RankingService, settings: Settings, accounts: Accounts | None = None) -> FastAPI:
-    """The ASGI application over a service. accounts: None where whoever reaches it may ask."""
+    """The ASGI application over a service. accounts: None where whoever reaches it may ask.
+
+    Its `state.traffic` is the Traffic that it counts.
+    """
+    traffic = Traffic()
     app = FastAPIOffline(
         title="rayrank",
         version=__version__,
@@ -47,7 +52,8 @@ def build_api(service: RankingService, settings: Settings, accounts: Accounts | 
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(RequestContext, error_form=error_form)
+    app.state.traffic = traffic
+    app.add_middleware(RequestContext, error_form=error_form, traffic=traffic)
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_COMPRESSING, compresslevel=COMPRESSION)
     app.add_middleware(HeadAsGet)
     if origins := settings.http.cors_origins:
@@ -59,7 +65,7 @@ def build_api(service: RankingService, settings: Settings, accounts: Accounts | 
             expose_headers=EXPOSED,
         )
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    door = Door(service, settings, accounts or NoAccounts())
+    door = Door(service, settings, accounts or NoAccounts(), traffic)
     for (path, method), sharing in by_path().items():
         app.router.add_api_route(
             path,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from serve_app.domain.errors import ServiceError, shown
@@ -12,8 +13,25 @@ from serve_app.domain.terms import Terms
 Result_co = TypeVar("Result_co", covariant=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the work on a request is.
+
+    total: the texts that it is about; a document that comes twice is scored once, and counts once. done: those whose
+    scores, vectors or tokens are known. It never falls, and is the total when the answer is there.
+    """
+
+    done: int
+    total: int
+
+
 class Job(Protocol[Result_co]):
     """A request that was admitted. Leaving it releases all that it holds, credit that was not captured included."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far the work is."""
+        ...
 
     async def answer(self) -> Result_co:
         """Do the work. Raises ServiceError."""

@@ -33,9 +33,10 @@ class CallerQueue(Generic[Item]):
 
 
 class Backlog(Generic[Item]):
-    """What waits, by tenant and tier."""
+    """What waits, by tenant and tier. tokens: of all of it."""
 
     def __init__(self) -> None:
+        self.tokens = 0
         self._queues: dict[Caller, CallerQueue[Item]] = {}
 
     def __len__(self) -> int:
@@ -50,6 +51,7 @@ class Backlog(Generic[Item]):
         queue = self._queues.setdefault(caller, CallerQueue())
         queue.items.add(item)
         queue.tokens += item.waiting_tokens
+        self.tokens += item.waiting_tokens
 
     def take(self, caller: Caller, item: Item, tokens: int) -> None:
         """Count fewer tokens of an item that has been begun; an item that is not counted is left alone."""
@@ -59,6 +61,7 @@ class Backlog(Generic[Item]):
         tokens = min(tokens, item.waiting_tokens)
         item.waiting_tokens -= tokens
         queue.tokens -= tokens
+        self.tokens -= tokens
 
     def discard(self, caller: Caller, item: Item) -> None:
         """Count an item no more, if it was."""
@@ -67,6 +70,7 @@ class Backlog(Generic[Item]):
             return
         queue.items.remove(item)
         queue.tokens -= item.waiting_tokens
+        self.tokens -= item.waiting_tokens
         if not queue.items:
             del self._queues[caller]
 

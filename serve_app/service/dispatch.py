@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,16 @@ class Dispatcher:
             one = sum(known) / len(known) if known else 0.0
         return one * max(self.running, 1)
 
+    @property
+    def queue_s(self) -> float | None:
+        """Seconds that all replicas together need for what waits; None where their rate is not known."""
+        # The backlog has what was not sent yet, but only of this gateway; the replicas have what others sent, too.
+        tokens = max(self.backlog.tokens, sum(self.replicas.backlogs()))
+        if not tokens:
+            return 0.0
+        rate = self.tokens_per_s
+        return tokens / rate if rate else None
+
     @asynccontextmanager
     async def request(self, ticket: Ticket) -> AsyncIterator["Spread"]:
         """One request, whose passages are added inside; all of them are scored at the end.
@@ -76,16 +86,34 @@ class Dispatcher:
 
 @dataclass(slots=True)
 class Wave:
-    """Passages that were added together, and what is known of them: (count,) or (count, width) once something is."""
+    """Passages that were added together, and what is known of them: (count,) or (count, width) once something is.
 
-    count: int
+    documents: int32 (count,), ascending: index of each one's text, all of whose passages are in this wave.
+    """
+
+    documents: NDArray[np.int32]
     results: NDArray[np.float32] | None = None
+    _open: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._open = np.ones(self.count, dtype=np.bool_)
+
+    @property
+    def count(self) -> int:
+        """How many passages it has."""
+        return self.documents.size
+
+    @property
+    def texts_done(self) -> int:
+        """How many texts have the results of all of their passages."""
+        return _different(self.documents) - _different(self.documents[self._open])
 
     def fill(self, indices: NDArray[np.intp], results: NDArray[np.float32]) -> None:
         """Take the results of some of the passages."""
         if self.results is None:
             self.results = np.empty((self.count, *results.shape[1:]), dtype=np.float32)
         self.results[indices] = results
+        self._open[indices] = False
 
 
 class Spread:
@@ -110,6 +138,11 @@ class Spread:
         waves = [wave.results for wave in self._waves if wave.results is not None]
         return np.concatenate(waves) if waves else np.empty(0, dtype=np.float32)
 
+    @property
+    def texts_done(self) -> int:
+        """How many texts have their results. Counted when it is asked for: shards have no work of it."""
+        return sum(wave.texts_done for wave in self._waves)
+
     def add(self, passages: Passages, request_tokens: int | None = None) -> None:
         """Have passages scored from now on, while more may be added.
 
@@ -123,7 +156,7 @@ class Spread:
             min_shard_tokens=self._limits.min_tokens,
             max_shard_tokens=self._limits.max_tokens,
         )
-        wave = Wave(len(passages.token_ids))
+        wave = Wave(passages.documents)
         self._waves.append(wave)
         self.began = self.began or asyncio.get_running_loop().time()
         for shard, indices in cut_shards(passages, count):
@@ -182,6 +215,11 @@ class Spread:
         if isinstance(answer, ShardResults):
             self._pace.learn(clock() - began - answer.seconds, answer.tokens_per_s)
         return answer
+
+
+def _different(ascending: NDArray[np.int32]) -> int:
+    """How many different numbers there are; a tenth of the time that numpy.unique takes."""
+    return int(np.count_nonzero(np.diff(ascending))) + (ascending.size > 0)
 
 
 def out_of_time() -> ServiceError:

@@ -48,6 +48,11 @@ class Embed:
         tokens = sum(min(size + prompt, most) for size in sizes)
         return Demand(tokens, documents=0, nano_dollars=len(sizes) * most * self._price.token)
 
+    @property
+    def texts(self) -> int:
+        """See Operation."""
+        return len(self._inputs)
+
     async def run(self, means: Means) -> Embeddings:
         """See Operation."""
         model, request = self._model, self._request
@@ -55,6 +60,7 @@ class Embed:
         reader = Reader(model.tokenizer, model.form, means.threads, reading, prompt=self._prompt)
         try:
             async with model.dispatcher.request(means.ticket) as spread:
+                means.spread = spread
                 async for passages in reader.texts(self._inputs, VECTORS_AT_ONCE):
                     await means.credit.held()
                     spread.add(passages)

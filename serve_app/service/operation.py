@@ -8,19 +8,24 @@ from serve_app.domain.errors import ServiceError
 from serve_app.domain.passages import PassageTooLongError
 from serve_app.domain.request import FieldNames
 from serve_app.service.admission import Credit, Demand
+from serve_app.service.dispatch import Spread
 from serve_app.service.ticket import Ticket
 from serve_app.service.tokenizer_threads import TokenizerThreads
 
 Answer_co = TypeVar("Answer_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Means:
-    """What an admitted request works with. threads: in which texts are tokenised."""
+    """What an admitted request works with.
+
+    threads: in which texts are tokenised. spread: its passages over the replicas, from when there are some.
+    """
 
     ticket: Ticket
     credit: Credit
     threads: TokenizerThreads
+    spread: Spread | None = None
 
 
 class Operation(Protocol[Answer_co]):
@@ -29,6 +34,11 @@ class Operation(Protocol[Answer_co]):
     @property
     def demand(self) -> Demand:
         """What it asks for, at most."""
+        ...
+
+    @property
+    def texts(self) -> int:
+        """How many texts it works on: see domain.service.Progress."""
         ...
 
     async def run(self, means: Means) -> Answer_co:

@@ -35,6 +35,11 @@ class Rank:
         """See Operation."""
         return self._scoring.demand
 
+    @property
+    def texts(self) -> int:
+        """See Operation."""
+        return self._scoring.texts
+
     async def run(self, means: Means) -> Ranking:
         """See Operation."""
         scoring, request = self._scoring, self._request

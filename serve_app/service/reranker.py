@@ -15,7 +15,7 @@ from serve_app.domain.request import (
     ScoreRequest,
     TokenizeRequest,
 )
-from serve_app.domain.service import model_not_found
+from serve_app.domain.service import Progress, model_not_found
 from serve_app.domain.terms import Terms
 from serve_app.service.admission import Admission
 from serve_app.service.embed import Embed
@@ -36,6 +36,14 @@ class AdmittedJob(Generic[Answer]):
     def __init__(self, operation: Operation[Answer], means: Means) -> None:
         self._operation, self._means = operation, means
         self._answer: Answer | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """See Job."""
+        total, spread = self._operation.texts, self._means.spread
+        if self._answer is not None:
+            return Progress(total, total)
+        return Progress(0 if spread is None else spread.texts_done, total)
 
     async def answer(self) -> Answer:
         """See Job."""

@@ -36,6 +36,11 @@ class Score:
         """See Operation."""
         return self._scoring.demand
 
+    @property
+    def texts(self) -> int:
+        """See Operation."""
+        return self._scoring.texts
+
     async def run(self, means: Means) -> PairScores:
         """See Operation."""
         scoring, request = self._scoring, self._request

@@ -82,6 +82,11 @@ class Scoring:
         documents = self._most_billed()
         return Demand(self._estimated_tokens(), documents, documents * self.price.document)
 
+    @property
+    def texts(self) -> int:
+        """How many texts there are."""
+        return sum(len(group.texts) for group in self.groups)
+
     def _most_billed(self) -> int:
         """The most documents that can be billed: one for each passage of each document.
 
@@ -107,9 +112,10 @@ class Scoring:
 
     async def run(self, reader: Reader, means: Means) -> Scored:
         """Score the texts of all groups. Raises PassageTooLongError, and ServiceError as Dispatcher.request."""
-        count, passages = sum(len(group.texts) for group in self.groups), 0
+        count, passages = self.texts, 0
         parts: list[Passages] = []
         async with self.model.dispatcher.request(means.ticket) as spread:
+            means.spread = spread
             async for part in reader.groups(self.groups):
                 parts.append(part)
                 passages += len(part.token_ids)

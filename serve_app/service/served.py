@@ -69,5 +69,7 @@ class ServedModel:
             precision=precisions[0][0] if precisions else None,
             pooling=self.text_side.pooling,
             failure=self.availability.failure,
+            queue_s=self.dispatcher.queue_s,
+            tokens_per_s=sum(report.tokens_per_s for report in reports) or None,
         )
         return ModelInfo(self.card, state, self.form.max_tokens)

@@ -18,6 +18,11 @@ class Tokenize:
     def __init__(self, model: ServedModel, request: TokenizeRequest) -> None:
         self._model, self._request = model, request
 
+    @property
+    def texts(self) -> int:
+        """See Operation."""
+        return len(self._request.texts)
+
     async def run(self, means: Means) -> TokenLists:
         """See Operation."""
         began, texts = time.perf_counter(), list(self._request.texts)

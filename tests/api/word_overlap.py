@@ -27,7 +27,7 @@ from serve_app.domain.float32 import shortest
 from serve_app.domain.meter import Hold, Quote
 from serve_app.domain.model import ModelFacts, ModelInfo, ModelState, ModelStatus, Pricing
 from serve_app.domain.request import Answer, EmbedRequest, ModelRequest, RerankRequest, ScoreRequest, TokenizeRequest
-from serve_app.domain.service import Job, model_not_found
+from serve_app.domain.service import Job, Progress, model_not_found
 from serve_app.domain.terms import Terms
 
 MODEL = "org/word-overlap"
@@ -96,6 +96,18 @@ def tokenized(request: TokenizeRequest) -> TokenLists:
     return TokenLists(MODEL, found, usage(request.texts), STAGES)
 
 
+def texts(request: Any) -> int:
+    """How many different texts a request has."""
+    match request:
+        case RerankRequest():
+            return len({document.text for document in request.documents})
+        case ScoreRequest():
+            return len(set(zip(request.queries, request.texts, strict=True)))
+        case EmbedRequest():
+            return len(request.inputs)
+    return len(request.texts)
+
+
 class WordOverlap:
     """requests, terms: what was asked, and on which terms. events: what became of the jobs, in order.
 
@@ -109,6 +121,8 @@ class WordOverlap:
         self.status: ModelStatus = "ready"
         self.precision: str | None = None
         self.pooling: str | None = None
+        self.queue_s: float | None = None
+        self.documents_per_s: float | None = None
         self.facts = FACTS
         self.error: Exception | None = None
         self.capture_error: Exception | None = None
@@ -137,7 +151,15 @@ class WordOverlap:
             raise self.error
 
     def models(self) -> list[ModelInfo]:
-        state = ModelState(self.status, 1_700_000_000, replicas=1, precision=self.precision, pooling=self.pooling)
+        state = ModelState(
+            self.status,
+            1_700_000_000,
+            replicas=1,
+            documents_per_s=self.documents_per_s,
+            precision=self.precision,
+            pooling=self.pooling,
+            queue_s=self.queue_s,
+        )
         return [ModelInfo(self.facts, state, context_length=512)]
 
     def find_model(self, name: str) -> ModelInfo | None:
@@ -150,11 +172,17 @@ class WordOverlapJob:
 
     def __init__(self, service: WordOverlap, request: Any, hold: Hold) -> None:
         self._service, self._request, self._hold = service, request, hold
-        self.captured = False
+        self.captured = self.answered = False
+
+    @property
+    def progress(self) -> Progress:
+        total = texts(self._request)
+        return Progress(total if self.answered else 0, total)
 
     async def answer(self) -> Any:
         await self._service.work()
         self._service.events.append("answered")
+        self.answered = True
         return answered(self._request)
 
     async def capture(self) -> None:

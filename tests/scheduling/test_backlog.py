@@ -67,11 +67,15 @@ def test_what_has_begun_counts_no_more() -> None:
     backlog.add(A, item)
     backlog.take(A, item, 400)
     assert (backlog.delay_s(A, 1.0, 0, 100), item.waiting_tokens) == (1.0, 100)
+    other = Item(0.0, 70)
+    backlog.add(B, other)
+    assert backlog.tokens == 100 + 70
+    backlog.discard(B, other)
     backlog.take(A, item, 400)
     assert (backlog.delay_s(A, 1.0, 0, 100), item.waiting_tokens) == (0.0, 0)
     backlog.discard(A, item)
     backlog.take(A, item, 1)
-    assert len(backlog) == 0
+    assert (len(backlog), backlog.tokens) == (0, 0)
 
 
 def test_an_unknown_rate_is_held_against_nobody() -> None:

@@ -233,3 +233,20 @@ async def test_the_rate_is_that_of_all_replicas_as_measured_or_else_as_reported(
     assert dispatcher.tokens_per_s == 3 * 2_000
     dispatcher.pace.learn(call_s=0.0, tokens_per_s=500.0)
     assert dispatcher.tokens_per_s == 3 * 500
+
+
+async def test_the_queue_is_what_waits_here_or_at_the_replicas_over_what_they_score_in_a_second() -> None:
+    replicas = Replicas()
+    dispatcher = replicas.dispatcher(replicas=2)
+    assert dispatcher.queue_s == 0.0
+    waiting = ticket(5)
+    waiting.waiting_tokens = 3_000  # of which the replicas have none yet
+    dispatcher.backlog.add(waiting.caller, waiting)
+    assert dispatcher.queue_s is None
+    dispatcher.pace.learn(call_s=0.0, tokens_per_s=500.0)
+    assert dispatcher.queue_s == 3.0
+    replicas.backlogs = lambda: [4_000, 1_000]  # type: ignore[method-assign] # what other gateways sent, too
+    assert dispatcher.queue_s == 5.0
+    dispatcher.backlog.discard(waiting.caller, waiting)
+    replicas.backlogs = lambda: []  # type: ignore[method-assign]
+    assert dispatcher.queue_s == 0.0

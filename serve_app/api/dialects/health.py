@@ -6,7 +6,7 @@ from serve_app.api.endpoint import Get, Lookup, Words
 from serve_app.domain.errors import ServiceError
 
 
-class StatusBody(BaseModel):
+class HealthBody(BaseModel):
     """A word."""
 
     status: str
@@ -31,7 +31,7 @@ HEALTH = Get(
     name="health",
     paths=("/health",),
     scope=None,
-    answer=StatusBody,
+    answer=HealthBody,
     tell=health,
     words=Words("Whether this process is alive", {"status": "ok"}, statuses=(503,)),
 )
@@ -39,7 +39,7 @@ READY = Get(
     name="ready",
     paths=("/ready",),
     scope=None,
-    answer=StatusBody,
+    answer=HealthBody,
     tell=ready,
     words=Words("Whether a request for the default model would be served", {"status": "ready"}, statuses=(503,)),
 )
