@@ -25,6 +25,10 @@ def credentials_of(request: Request, address: str, identity_header: str | None) 
     key = _key(request.headers)
     email = _email(request, identity_header) if key is None and identity_header else None
     demo = request.headers.get(DEMO_HEADER, "").strip().lower() in {"true", "1"}
+    if demo and key is None and email is None:
+        _require_own_site(
+            request, "another web site may not use the demonstration here; send a key (Sec-Fetch-Site, Origin)"
+        )
     return Credentials(address, key, email, demo)
 
 
@@ -58,8 +62,27 @@ def _email(request: Request, header: str) -> str | None:
     email = written[-1].strip() if written else ""
     if not email:
         return None
-    site = request.headers.get("Sec-Fetch-Site", "same-origin").strip().lower()
-    if request.method not in SAFE_METHODS and site not in OWN_SITES:
-        message = "another web site may not ask this for who has signed in here; send a key (Sec-Fetch-Site)"
-        raise ServiceError("forbidden", message)
+    if request.method not in SAFE_METHODS:
+        _require_own_site(
+            request, "another web site may not ask this for who has signed in here; send a key (Sec-Fetch-Site, Origin)"
+        )
     return email
+
+
+def is_of_own_site(request: Request) -> bool:
+    """Whether no other web site has a browser send this.
+
+    Browsers tell Sec-Fetch-Site over TLS alone, but Origin with all that a page of another site sends and that may be
+    more than a look; what tells neither is no browser.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        return site.strip().lower() in OWN_SITES
+    host = request.headers.get("Host", "").lower()
+    return origin is None or (host != "" and origin.strip().lower() in {f"http://{host}", f"https://{host}"})
+
+
+def _require_own_site(request: Request, message: str) -> None:
+    """Raise ServiceError forbidden where another web site has a browser send this."""
+    if not is_of_own_site(request):
+        raise ServiceError("forbidden", message)

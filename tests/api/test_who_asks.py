@@ -196,6 +196,17 @@ class TestAProxyThatKnowsWhoHasSignedIn:
         assert (await rerank(shop, BEARER | {"sec-fetch-site": site})).status_code == 200
         assert (await shop.get("/account", headers=self.WHO | {"sec-fetch-site": site})).status_code == 200
 
+    @pytest.mark.parametrize(
+        ("origin", "status"),
+        [("http://rayrank", 200), ("https://RAYRANK", 200), ("http://evil", 403), ("null", 403), ("http://[", 403)],
+    )
+    async def test_a_browser_without_tls_tells_the_other_site_by_its_origin(
+        self, shop: httpx.AsyncClient, origin: str, status: int
+    ) -> None:
+        assert (await rerank(shop, self.WHO | {"origin": origin})).status_code == status
+        assert (await rerank(shop, {"x-demo": "true", "origin": origin})).status_code == status
+        assert (await rerank(shop, BEARER | {"origin": origin})).status_code == 200
+
     async def test_without_the_setting_it_is_any_header(self, accounts: InMemoryAccounts) -> None:
         bare = Settings(accounts=AccountsSettings())
         conversation = converse(build_api(WordOverlap(), bare, accounts), b"{}", headers=self.WHO)
