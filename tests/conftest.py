@@ -1,5 +1,7 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -7,6 +9,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.tiny_models import TinyModel, TinyModels
+
+if TYPE_CHECKING:
+    from tests.web.browser import Browsing
 
 INTEGRATION = "tests/integration/"
 CLUSTERS = {"test_release", "test_proxy_ingress"}  # files that start a cluster of their own
@@ -40,6 +45,15 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
 @pytest.fixture(params=[(family, head) for family in FAMILIES for head in HEADS], ids="-".join)
 def tiny_model(request: pytest.FixtureRequest, tiny_models: TinyModels) -> TinyModel:
     return tiny_models[request.param]
+
+
+@pytest.fixture(scope="session")
+def browsing() -> "Iterator[Browsing]":
+    """The one Chromium of this worker."""
+    from tests.web.browser import chromium
+
+    with chromium() as browsing:
+        yield browsing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

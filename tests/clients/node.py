@@ -1,23 +1,18 @@
 """JavaScript clients, run by Node."""
 
 import json
-import shutil
 import subprocess
 from typing import Any
 
-import pytest
-
 from loadtest import ROOT
+from tests import npm
 
 FOLDER = ROOT / "tests" / "clients"
 
 
 def install() -> None:
-    """Have the packages of package.json; skips the test where that cannot be."""
-    if shutil.which("npm") is None:
-        pytest.skip("no npm on this machine")
-    command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
-    subprocess.run(command, cwd=FOLDER, check=True, timeout=300)
+    """Have the packages of package.json; skips the test where there is no npm, and fails it in CI."""
+    npm.install(FOLDER)
 
 
 def run(script: str, *arguments: str) -> Any:
