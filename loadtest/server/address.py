@@ -1,8 +1,12 @@
 """Addresses that may be loaded: on this machine's loopback, and free."""
 
 import ipaddress
+import random
 import socket
 from urllib.parse import urlsplit
+
+# Ports that nobody is given unasked before a server takes one: neither by the system nor by Ray and Serve.
+UNASKED = range(20_000, 30_000)
 
 
 class AddressError(Exception):
@@ -36,11 +40,21 @@ def _is_loopback(host: str) -> bool:
 
 def free_port(wanted: int | None = None) -> int:
     """The wanted port, or any; AddressError if it is taken, as its owner would be tested instead."""
+    if wanted is not None:
+        return _bound(wanted)
+    for port in random.sample(UNASKED, len(UNASKED)):
+        try:
+            return _bound(port)
+        except AddressError:
+            continue
+    raise AddressError(f"no port from {UNASKED[0]} to {UNASKED[-1]} is free")
+
+
+def _bound(port: int) -> int:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", wanted or 0))
+            listener.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
-            raise AddressError(f"port {wanted} cannot be had: {error}") from error
-        port: int = listener.getsockname()[1]
+            raise AddressError(f"port {port} cannot be had: {error}") from error
         return port
