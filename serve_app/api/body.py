@@ -89,7 +89,7 @@ async def read_json_body(request: Request, max_bytes: int) -> bytes:
         raise ServiceError(
             "unsupported_media_type", f"Content-Encoding {shown(encoding)} is not supported; supported: {known}"
         )
-    body = await _read(request, max_bytes)
+    body = await read_bounded(request, max_bytes)
     if opened := ENCODINGS.get(encoding):
         try:
             # A body of many small members takes long, and nobody else shall wait for it.
@@ -113,7 +113,8 @@ async def read_in_time(request: Request, max_bytes: int, began: float, seconds: 
         raise ServiceError("deadline_exceeded", message) from None
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read_bounded(request: Request, max_bytes: int) -> bytes:
+    """The body of a request as it came. Raises ServiceError payload_too_large before all of it is read; HungUpError."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:18]) > max_bytes:
         raise _too_large(f"{int(declared[:18]):,} bytes", max_bytes)

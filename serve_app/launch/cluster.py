@@ -44,7 +44,8 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
                 console.print("SIMULATED DEVICE: scores mean nothing", style="bold red")
             if not stop.is_set():
                 sleeps = settings.models[0].scaling.sleeps
-                print(welcome(first.id, address.url, sleeps=sleeps, ready=ready), flush=True)
+                pages = settings.http.pages
+                print(welcome(first.id, address.url, sleeps=sleeps, pages=pages, ready=ready), flush=True)
             stop.wait()
             status.update("Stopping …")
             status.start()

@@ -8,11 +8,11 @@ from serve_app.launch.first_key import Prepared
 REQUEST = {"query": "capital of France", "documents": ["Paris is the capital of France.", "Bananas are yellow."]}
 
 
-def welcome(model: str, url: str, *, sleeps: bool, ready: Prepared | None) -> str:
+def welcome(model: str, url: str, *, sleeps: bool, pages: bool, ready: Prepared | None) -> str:
     """A text with the service's address and a `curl` line that works in a shell.
 
-    sleeps: whether the model may have no replica; the line then waits for one. ready: the accounts, None where there
-    are none.
+    sleeps: whether the model may have no replica; the line then waits for one. pages: whether there are any for a
+    browser. ready: the accounts, None where there are none.
     """
     body = shlex.quote(json.dumps({"model": model} | REQUEST))
     headers = ["Content-Type: application/json"]
@@ -22,4 +22,5 @@ def welcome(model: str, url: str, *, sleeps: bool, ready: Prepared | None) -> st
         headers.append("Prefer: wait=60")
     line = f"curl {url}/v1/rerank {' '.join(f'-H {shlex.quote(each)}' for each in headers)} -d {body}"
     balance = f"\nThe key is in {ready.file}; its balance: {ready.list_accounts}\n" if ready else ""
-    return f"{model} is served at {url} (documentation: {url}/docs; stop: Ctrl-C). Try it:\n\n  {line}\n{balance}"
+    try_it = f"Open {url}/ in a browser, or try it here:" if pages else "Try it:"
+    return f"{model} is served at {url} (documentation: {url}/docs; stop: Ctrl-C). {try_it}\n\n  {line}\n{balance}"

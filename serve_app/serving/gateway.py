@@ -25,6 +25,7 @@ from serve_app.serving.logs import log_to_serve
 from serve_app.serving.scorer import Scorer
 from serve_app.serving.scorer_replicas import ScorerReplicas
 from serve_app.settings import Settings
+from serve_app.web.site import add_site
 
 log = logging.getLogger("rayrank.gateway")
 
@@ -52,7 +53,10 @@ class Gateway:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The ASGI application of this replica; Serve asks for it once."""
-        return build_api(self._reranker, self._settings, self._accounts)
+        app = build_api(self._reranker, self._settings, self._accounts)
+        if self._settings.http.pages:
+            add_site(app, self._reranker, self._settings, self._accounts)
+        return app
 
     async def __del__(self) -> None:
         """Serve calls it once, when this replica is to end: credit that is still held is free at once."""

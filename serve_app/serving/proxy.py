@@ -24,6 +24,7 @@ CODES: Mapping[int, Code] = {status: code for code, status in reversed(STATUS.it
     429: "overloaded",
     503: "unavailable",
 }
+OF_GATEWAY = ("application/json", "application/x-ndjson", "text/html")  # what its errors are, for clients and on pages
 RESTART_S = 2.0
 
 
@@ -71,7 +72,7 @@ def _leave_to_gateway(headers: MutableHeaders) -> None:
 
 
 class _Answer:
-    """Passes an answer on; one that is an error but no JSON is replaced."""
+    """Passes an answer on; an error that is not the gateway's is replaced."""
 
     def __init__(self, send: Send, path: str) -> None:
         self._send, self._path = send, path
@@ -86,8 +87,8 @@ class _Answer:
             # Serve adds the id that the gateway's answer already carries.
             if request_id := headers.get(REQUEST_ID):
                 headers[REQUEST_ID] = request_id
-            json = headers.get("content-type", "").startswith("application/json")
-            if message["status"] >= 400 and not json:
+            of_gateway = headers.get("content-type", "").startswith(OF_GATEWAY)
+            if message["status"] >= 400 and not of_gateway:
                 self._replacing = True
                 await self.refuse(message["status"], request_id)
                 return

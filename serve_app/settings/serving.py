@@ -20,6 +20,7 @@ class HttpSettings(Group):
         str | None,
         Field(description="Header in which a trusted proxy writes the client's address last, such as X-Forwarded-For."),
     ] = None
+    pages: Annotated[bool, Field(description="Serve the web pages beside the API.")] = True
     cors_origins: Annotated[
         tuple[str, ...],
         Field(description='Web pages that may ask from a browser, such as ["https://example.org"], or ["*"].'),

@@ -62,6 +62,7 @@ def server(served_model: TinyModel, broken_model: Path, tmp_path_factory: pytest
     log = folder / "server.log"
     environment = os.environ | {
         "RAYRANK_MODELS": json.dumps(models),
+        "RAYRANK_ACCOUNTS__SIGN_UP": "open",
         "RAYRANK_ACCOUNTS__WELCOME_USD": "10000",
         "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",  # a log line is to be read when its request is answered
     }

@@ -71,7 +71,7 @@ def test_a_bad_request_is_refused_with_the_field_at_fault(server: Server, model:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "not_found"),
+        ("GET", "/nothing/here", 404, "not_found"),
         ("GET", "/v1/models/no/such", 404, "model_not_found"),
         ("GET", "/v1/rerank", 405, "method_not_allowed"),
         ("DELETE", "/v1/models", 405, "method_not_allowed"),

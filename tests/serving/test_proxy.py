@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.serving.proxy import ProxyManners
@@ -60,7 +60,12 @@ async def test_no_answer_and_a_crash_become_503() -> None:
 
 
 async def test_answers_of_the_gateway_pass_unchanged() -> None:
-    for response in (JSONResponse({"error": {"code": "not_found"}}, 404), PlainTextResponse("a page")):
+    for response in (
+        JSONResponse({"error": {"code": "not_found"}}, 404),
+        PlainTextResponse("a page"),
+        HTMLResponse("<h1>There is nothing here</h1>", 404),
+        Response('{"html": "<p>Too many documents.</p>"}\n', 400, media_type="application/x-ndjson"),
+    ):
         answer = await ask(response)
         assert (answer.status_code, answer.content) == (response.status_code, response.body)
 

@@ -106,7 +106,8 @@ async def _found(asked: AtDesk[None, UsageQuery]) -> Found:
     return Found(wish, await asked.desk.usage(asked.visit, wish))
 
 
-def _row(bucket: UsageBucket) -> UsageRow:
+def usage_row(bucket: UsageBucket) -> UsageRow:
+    """What one key has used, as its owner reads it."""
     return UsageRow(
         start=as_iso(bucket.start),
         key=bucket.key,
@@ -126,7 +127,7 @@ def _list(found: Found) -> UsageList:
         tokens=sum(each.tokens for each in buckets),
         cost_usd=format_usd(sum(each.nano_dollars for each in buckets)),
     )
-    rows = [_row(each) for each in buckets]
+    rows = [usage_row(each) for each in buckets]
     times = {"from": as_iso(wish.since), "to": as_iso(wish.until)}
     return UsageList(object="list", bucket=wish.bucket, **times, data=rows, total=total)
 
@@ -153,7 +154,7 @@ async def usage_csv(asked: AtDesk[None, UsageQuery]) -> Reply:
     """As a table."""
     found = await _found(asked)
     name = {"Content-Disposition": 'attachment; filename="usage.csv"'}
-    return Reply(as_csv([_row(each) for each in found.buckets]), name)
+    return Reply(as_csv([usage_row(each) for each in found.buckets]), name)
 
 
 EXAMPLE = _list(
