@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import zstandard
@@ -105,11 +105,16 @@ async def read_json_body(request: Request, max_bytes: int) -> bytes:
 
 async def read_in_time(request: Request, max_bytes: int, began: float, seconds: float) -> bytes:
     """The same within so many seconds from `began` on, on the event loop's clock, or ServiceError deadline_exceeded."""
+    return await in_time(read_json_body(request, max_bytes), "body", began, seconds)
+
+
+async def in_time(reading: Awaitable[bytes], what: str, began: float, seconds: float) -> bytes:
+    """What is read, within so many seconds from `began` on. Raises ServiceError deadline_exceeded, which says what."""
     try:
         async with asyncio.timeout_at(began + seconds):
-            return await read_json_body(request, max_bytes)
+            return await reading
     except TimeoutError:
-        message = f"the body was not there within the request's limit of {seconds:g} s"
+        message = f"the {what} was not there within the request's limit of {seconds:g} s"
         raise ServiceError("deadline_exceeded", message) from None
 
 

@@ -9,9 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.door import refusal
 from serve_app.api.error_form import ErrorForm
+from serve_app.api.errors import broken
 from serve_app.api.exchange import CLIENT_GONE, REQUEST_ID, Exchange, begin
 from serve_app.api.traffic import Traffic
-from serve_app.domain.errors import ServiceError, shown
+from serve_app.domain.errors import shown
 
 log = logging.getLogger("rayrank.api")
 
@@ -44,8 +45,7 @@ class RequestContext:
             log.exception("request failed", extra={"request_id": exchange.request_id, "path": shown(scope["path"])})
             if exchange.status:
                 raise
-            error = ServiceError("internal", f"something broke here; the request id is {exchange.request_id}")
-            await refusal(error, exchange)(scope, receive, answer.send)
+            await refusal(broken(exchange.request_id), exchange)(scope, receive, answer.send)
         finally:
             exchange.log()
             if exchange.of_model:

@@ -30,7 +30,7 @@ from serve_app.api.traffic import Traffic
 from serve_app.api.unchanged import unless_unchanged
 from serve_app.domain.accounts import Accounts, Credentials, KeptAnswer, Visit
 from serve_app.domain.errors import ServiceError
-from serve_app.domain.no_accounts import ANYBODY
+from serve_app.domain.no_accounts import ANYBODY, accounts_off
 from serve_app.domain.service import RankingService
 from serve_app.settings import Settings
 
@@ -59,7 +59,7 @@ class Door:
     async def _let_in(self, endpoint: Endpoint, request: Request, exchange: Exchange) -> AsyncIterator[Visit]:
         """Whoever asks. Raises ServiceError where that one is not let in."""
         if isinstance(endpoint, Action) and self._accounts.desk is None:
-            raise ServiceError("not_found", "accounts are off here: nobody has a key, a balance or a bill")
+            raise accounts_off()
         if endpoint.scope is None:
             yield ANYBODY
             return

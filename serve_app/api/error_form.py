@@ -36,11 +36,9 @@ class ErrorForm:
         headers = {"Content-Type": "application/json"}
         if error.code in {"missing_api_key", "invalid_api_key"}:
             headers["WWW-Authenticate"] = "Bearer"
-        if error.retry_after_s is not None:
-            headers["Retry-After"] = retry_after(error.retry_after_s)
-        return status, to_json(body), headers
+        return status, to_json(body), headers | retry_after(error)
 
 
-def retry_after(seconds: float) -> str:
-    """The value of that header: whole seconds, rounded up, one at least."""
-    return str(max(1, math.ceil(seconds)))
+def retry_after(error: ServiceError) -> dict[str, str]:
+    """The header that tells when to ask again, in whole seconds, rounded up, one at least; none where nobody knows."""
+    return {} if error.retry_after_s is None else {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}

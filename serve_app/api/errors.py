@@ -68,5 +68,10 @@ def native_error(error: ServiceError, request_id: str) -> tuple[int, dict[str, A
     return status, {"error": detail, "detail": error.message}
 
 
+def broken(request_id: str) -> ServiceError:
+    """What is told of a fault of ours: nothing but where to find it."""
+    return ServiceError("internal", f"something broke here; the request id is {request_id}")
+
+
 BLANK_QUERY = ServiceError("invalid_request", "query must not be empty or blank", "query")
 NATIVE = ErrorForm(ErrorBody, native_error, native_error(BLANK_QUERY, "")[1])

@@ -6,9 +6,15 @@ from types import MappingProxyType
 
 from serve_app.domain.account import Scope
 from serve_app.domain.accounts import Credentials, Desk, KeptAnswer, Visit
+from serve_app.domain.errors import ServiceError
 from serve_app.domain.meter import Free
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+def accounts_off() -> ServiceError:
+    """The answer to what only an account's owner can ask for."""
+    return ServiceError("not_found", "accounts are off here: nobody has a key, a balance or a bill")
 
 
 class Anyone(Free):

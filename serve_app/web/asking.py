@@ -13,7 +13,7 @@ from serve_app.api.exchange import exchange_of
 from serve_app.api.traffic import Traffic
 from serve_app.catalog.catalog import Catalog
 from serve_app.domain.accounts import Accounts, Desk, Visit
-from serve_app.domain.errors import ServiceError
+from serve_app.domain.no_accounts import accounts_off
 from serve_app.domain.service import RankingService
 from serve_app.settings import Settings
 from serve_app.web.look import Look
@@ -55,10 +55,15 @@ class Asking:
         return self.site.accounts.visit(self.visitor.credentials(), request_id)
 
     @property
+    def is_for_part(self) -> bool:
+        """Whether the page's own script asks for its live figures alone."""
+        return self.request.query_params.get("part") == "live"
+
+    @property
     def desk(self) -> Desk:
         """Where accounts are kept. Raises ServiceError not_found where they are off."""
         if self.site.accounts.desk is None:
-            raise ServiceError("not_found", "accounts are off here: nobody has a key, a balance or a bill")
+            raise accounts_off()
         return self.site.accounts.desk
 
 

@@ -1,7 +1,7 @@
 """An answer that tells how far it is while it is worked on: JSON lines, of which the last has the part of the page."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from pydantic_core import to_json
@@ -16,7 +16,7 @@ LINES = "application/x-ndjson"
 SOON_S = 0.25  # what is done by then is answered at once, with its own status
 TELL_S = 0.5
 
-Work = Callable[[Callable[[], None]], Awaitable[tuple[int, str]]]
+Work = Callable[[Callable[[], None]], Coroutine[Any, Any, tuple[int, str]]]
 
 
 class LiveAnswer(Response):
@@ -33,7 +33,7 @@ class LiveAnswer(Response):
         """See Response."""
         try:
             async with WhileConnected(receive) as connected, asyncio.TaskGroup() as tasks:
-                work = tasks.create_task(_finished(self._work, connected.stop))
+                work = tasks.create_task(self._work(connected.stop))
                 await asyncio.wait({work}, timeout=SOON_S)
                 status = work.result()[0] if work.done() else 200
                 headers = {**SAFE, "Content-Type": LINES, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -46,10 +46,6 @@ class LiveAnswer(Response):
                 await send(_line({"status": status, "html": html}, more=False))
         except HungUpError:
             exchange_of(scope).status = CLIENT_GONE
-
-
-async def _finished(work: Work, settle: Callable[[], None]) -> tuple[int, str]:
-    return await work(settle)
 
 
 def _line(told: dict[str, Any], *, more: bool) -> dict[str, Any]:

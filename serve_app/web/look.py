@@ -140,8 +140,7 @@ class Look:
         response = self.page(
             "error.html", visitor, status=status, private=True, error=error, title=title, request_id=request_id
         )
-        if error.retry_after_s is not None:
-            response.headers["Retry-After"] = retry_after(error.retry_after_s)
+        response.headers.update(retry_after(error))
         return response
 
     def file(self, name: str, tag: str) -> Response | None:

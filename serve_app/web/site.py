@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from serve_app.api.body import read_bounded
+from serve_app.api.body import in_time, read_bounded
 from serve_app.api.door import NoAnswer
 from serve_app.api.exchange import CLIENT_GONE, exchange_of
 from serve_app.api.hang_up import HungUpError
@@ -23,7 +23,7 @@ from serve_app.domain.accounts import Accounts
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.no_accounts import NoAccounts
 from serve_app.domain.service import RankingService
-from serve_app.settings import HttpSettings, Settings
+from serve_app.settings import Settings
 from serve_app.web.asking import Asking, Form, Page, Site
 from serve_app.web.look import Look, PageErrors
 from serve_app.web.offer import LARGEST_FORM, Offer
@@ -80,7 +80,8 @@ def _answering(site: Site, page: Page) -> Callable[[Request], Awaitable[Response
             form = Form()
             if request.method == "POST":
                 require_own_site(request)
-                form = await asyncio.to_thread(_fields, await _body(request, http, exchange.began))
+                reading = read_bounded(request, min(http.max_body_bytes, LARGEST_FORM))
+                form = await asyncio.to_thread(_fields, await in_time(reading, "form", exchange.began, http.timeout_s))
                 visitor.require_token(form.get(TOKEN, ""))
             return await page(Asking(site, request, visitor, form))
         except ServiceError as error:
@@ -101,15 +102,6 @@ def _refused(site: Site, request: Request, error: ServiceError, visitor: Visitor
     if over:
         forget(response, request)
     return response
-
-
-async def _body(request: Request, http: HttpSettings, began: float) -> bytes:
-    try:
-        async with asyncio.timeout_at(began + http.timeout_s):
-            return await read_bounded(request, min(http.max_body_bytes, LARGEST_FORM))
-    except TimeoutError:
-        message = f"the form was not there within the limit of {http.timeout_s:g} s"
-        raise ServiceError("deadline_exceeded", message) from None
 
 
 def _fields(body: bytes) -> Form:

@@ -10,6 +10,7 @@ Language = Literal["sh", "python", "javascript"]
 
 QUERY = "capital of France"
 DOCUMENTS = ["Paris is the capital of France.", "Bananas are yellow."]
+KEY = "rr_…"  # what stands for a key in code to paste
 NO_KEY = "none"  # for clients that insist on one where the server does not
 
 
@@ -46,21 +47,22 @@ def snippets(base_url: str, model: str, *, key: str | None, embeds: bool = False
     ]
 
 
-def _curl(target: Target) -> str:
+def curl(url: str, key: str | None, data: str, between: str = " ") -> str:
+    """A ranking for a shell. data: what curl is given as it, quoted. between: what stands between its options."""
     headers = ["Content-Type: application/json"]
-    if target.key is not None:
-        headers.append(f"Authorization: Bearer {target.key}")
+    if key is not None:
+        headers.append(f"Authorization: Bearer {key}")
+    given = (f"-H {shlex.quote(header)}" for header in headers)
+    return between.join([f"curl {shlex.quote(f'{url}/v1/rerank')}", *given, f"-d {data}"])
+
+
+def _curl(target: Target) -> str:
     body = f"""{{
     "model": {_literal(target.model)},
     "query": {_literal(QUERY)},
     "documents": {_documents()}
   }}"""
-    lines = [
-        f"curl {shlex.quote(f'{target.url}/v1/rerank')}",
-        *(f"-H {shlex.quote(header)}" for header in headers),
-        f"-d {shlex.quote(body)}",
-    ]
-    return " \\\n  ".join(lines)
+    return curl(target.url, target.key, shlex.quote(body), " \\\n  ")
 
 
 def _cohere(target: Target) -> str:

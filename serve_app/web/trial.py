@@ -25,6 +25,7 @@ from serve_app.settings import Settings
 from serve_app.web.catalogue import Listed
 from serve_app.web.offer import Offer
 from serve_app.web.rows import Row, rows_of
+from serve_app.web.snippets import KEY, curl
 from serve_app.web.visitor import Visitor
 
 MOST_SHOWN = 200  # documents of a page; the answer has all
@@ -231,9 +232,7 @@ def _shown(body: Any) -> str:
 
 def curl_line(address: str, body: dict[str, Any], *, with_key: bool) -> str:
     """The same request for a shell."""
-    headers = ["Content-Type: application/json"] + (["Authorization: Bearer rr_…"] if with_key else [])
-    given = " ".join(f"-H {shlex.quote(each)}" for each in headers)
     text = shlex.quote(json.dumps(body, ensure_ascii=False))
     if len(text) > MOST_JSON:
         text = "@request.json  # the request is too long for a line: save it in that file"
-    return f"curl {shlex.quote(f'{address}/v1/rerank')} {given} -d {text}"
+    return curl(address, KEY if with_key else None, text)

@@ -14,7 +14,7 @@ async def catalogue(asked: Asking) -> Response:
     wish = wish_of(asked.request.query_params, models, with_prices=asked.site.settings.accounts is not None)
     codes = sorted({code for each in models for code in each.facts.languages})
     found = chosen(models, wish)
-    if asked.request.query_params.get("part") == "live":
+    if asked.is_for_part:
         return asked.page("_cards.html", models=found)
     return asked.page(
         "catalogue.html",

@@ -1,8 +1,6 @@
 """`/compare`: models side by side: what is known of them, and what each makes of the same documents."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from starlette.responses import Response
 
@@ -10,22 +8,19 @@ from serve_app.domain.errors import ServiceError, shown
 from serve_app.web.asking import Asking
 from serve_app.web.catalogue import DOCUMENT_TOKENS, Listed, all_models, find_model
 from serve_app.web.chart import Chart, Place, Write, scatter
-from serve_app.web.entry import Entry, entry_of
-from serve_app.web.examples import EXAMPLES, example_for
+from serve_app.web.entry import entry_of
+from serve_app.web.examples import Example
 from serve_app.web.formats import dollars_of, number
-from serve_app.web.live import LINES, LiveAnswer
-from serve_app.web.pages.running import Run, answer_of
+from serve_app.web.pages.running import Run, answered, example_of, trial_page
 
 MOST = 4
 
 
 async def show(asked: Asking) -> Response:
     """The page: the models that its address names, or a choice of some."""
-    query = asked.request.query_params
-    names = _names(asked, query.getlist("models"))
+    names = _names(asked, asked.request.query_params.getlist("models"))
     models = _named(asked, names) if names else _first(asked)
-    example = EXAMPLES.get(query.get("example", "")) or example_for(models[0].facts)
-    return await _page(asked, models, entry=Entry(example.query, example.text), example=example.name)
+    return await _page(asked, models, example=example_of(asked, models[0].facts))
 
 
 async def run(asked: Asking) -> Response:
@@ -33,16 +28,14 @@ async def run(asked: Asking) -> Response:
     names = _names(asked, asked.form.getlist("models"))
     if not names:
         raise ServiceError("invalid_request", "no model is chosen: choose some to compare", "models")
-    models, entry = _named(asked, names), entry_of(asked.form)
-    done = Run(asked, [model for model in models if model.can_be_asked], entry)
-    if not done.models:
+    models = _named(asked, names)
+    able = [model for model in models if model.can_be_asked]
+    if not able:
         failed = any(model.state for model in models)
         message = "none of these models can be asked: they are not served here, or have failed"
         raise ServiceError("unavailable" if failed else "not_found", message)
-    if LINES in asked.request.headers.get("Accept", ""):
-        return LiveAnswer(partial(answer_of, done, "_compared.html"), done.progress)
-    await done.finish()
-    return await _page(asked, models, entry=entry, status=done.status, run=done)
+    done = Run(asked, able, entry_of(asked.form))
+    return await answered(done, "_compared.html", lambda: _page(asked, models, run=done))
 
 
 def _names(asked: Asking, given: Sequence[str]) -> list[str]:
@@ -71,32 +64,21 @@ def _first(asked: Asking) -> list[Listed]:
 
 
 async def _page(
-    asked: Asking,
-    models: Sequence[Listed],
-    *,
-    entry: Entry,
-    status: int = 200,
-    run: Run | None = None,
-    example: str = "",
+    asked: Asking, models: Sequence[Listed], *, run: Run | None = None, example: Example | None = None
 ) -> Response:
     site = asked.site
     everything = all_models(site.service, site.catalog)
-    page = partial(
-        asked.page,
+    return await trial_page(
+        asked,
         "compare.html",
-        status=status,
-        private=run is not None,
+        run=run,
+        example=example,
         models=models,
         everything=everything,
         most=MOST,
-        entry=entry,
-        example=example,
-        examples=EXAMPLES.values(),
-        run=run,
         datasets=_datasets(models),
         charts=_charts(everything, with_price=site.settings.accounts is not None),
     )
-    return page() if run is None else await asyncio.to_thread(page)  # what was entered may be long
 
 
 def _datasets(models: Sequence[Listed]) -> Mapping[str, list[float | None]]:

@@ -3,7 +3,7 @@
 import time
 
 from pydantic_core import to_json
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from serve_app.api.dialects.account.keys import NewKeyBody, wish_of
 from serve_app.api.errors import STATUS
@@ -11,7 +11,7 @@ from serve_app.api.precise import precise_body
 from serve_app.domain.errors import ServiceError
 from serve_app.web.asking import Asking
 from serve_app.web.pages.account import LABELS, account_page
-from serve_app.web.pages.session import SEE_OTHER, key_page
+from serve_app.web.pages.session import key_page, see
 
 MANY = ("scopes", "models")
 
@@ -36,7 +36,7 @@ async def revoke(asked: Asking) -> Response:
     async with asked.visit() as visit:
         visit.require("account")
         await asked.desk.revoke_key(visit, asked.request.path_params["key"])
-    return RedirectResponse("/account#keys", SEE_OTHER, headers={"Cache-Control": "no-store"})
+    return see("/account#keys")
 
 
 def _worded(error: ServiceError) -> str:

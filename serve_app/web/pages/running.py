@@ -2,19 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
-from serve_app.api.errors import STATUS
+from starlette.responses import Response
+
+from serve_app.api.errors import STATUS, broken
 from serve_app.api.exchange import exchange_of
 from serve_app.api.hang_up import WhileConnected
 from serve_app.domain.answer import Ranking
 from serve_app.domain.errors import ServiceError
+from serve_app.domain.model import ModelFacts
 from serve_app.domain.service import Job
 from serve_app.web.asking import Asking
 from serve_app.web.catalogue import Listed
 from serve_app.web.chart import Chart, moves
 from serve_app.web.entry import Entry
+from serve_app.web.examples import EXAMPLES, Example, example_for
+from serve_app.web.live import LINES, LiveAnswer
 from serve_app.web.trial import Asker, Course, Input, Tried
 from serve_app.web.visitor import origin
 
@@ -41,6 +47,11 @@ class Run:
         """Of the answer: the first model's error, where none gave anything."""
         first = self.error or (None if any(self.tried) else next(filter(None, self.errors), None))
         return STATUS[first.code] if first else 200
+
+    @property
+    def is_for_script(self) -> bool:
+        """Whether the page's own script asks."""
+        return LINES in self._asked.request.headers.get("Accept", "")
 
     async def go(self, settle: Callable[[], None]) -> None:
         """Ask them all. Nobody is charged before all have answered or failed, so that whoever leaves pays for nothing.
@@ -105,8 +116,7 @@ class Run:
             self._fail(place, error)
         except Exception:
             log.exception("trial failed", extra={"request_id": exchange.request_id, "model": model.facts.id})
-            message = f"something broke here; the request id is {exchange.request_id}"
-            self._fail(place, ServiceError("internal", message))
+            self._fail(place, broken(exchange.request_id))
 
     def _fail(self, place: int, error: ServiceError) -> None:
         self.errors[place] = error
@@ -121,7 +131,38 @@ class Run:
             self._all.set()
 
 
-async def answer_of(run: Run, template: str, settle: Callable[[], None]) -> tuple[int, str]:
-    """Run it: the status, and the part of the page that shows it. settle: see Run.go."""
+def example_of(asked: Asking, facts: ModelFacts) -> Example:
+    """The example that the page's address names, else the one for a model."""
+    return EXAMPLES.get(asked.request.query_params.get("example", "")) or example_for(facts)
+
+
+async def trial_page(
+    asked: Asking, template: str, *, run: Run | None = None, example: Example | None = None, **shown: Any
+) -> Response:
+    """A page with the form by which models are tried: as it was sent, with what came of it, or with an example."""
+    entry = run.entry if run else Entry(example.query, example.text) if example else Entry()
+    page = partial(
+        asked.page,
+        template,
+        status=run.status if run else 200,
+        private=run is not None,
+        entry=entry,
+        example=example.name if example else "",
+        examples=EXAMPLES.values(),
+        run=run,
+        **shown,
+    )
+    return page() if run is None else await asyncio.to_thread(page)  # what was entered may be long
+
+
+async def answered(run: Run, part: str, page: Callable[[], Awaitable[Response]]) -> Response:
+    """What a run gives: that part alone, told as it comes, for the page's own script; else the page."""
+    if run.is_for_script:
+        return LiveAnswer(partial(_answer, run, part), run.progress)
+    await run.finish()
+    return await page()
+
+
+async def _answer(run: Run, part: str, settle: Callable[[], None]) -> tuple[int, str]:
     await run.go(settle)
-    return run.status, await asyncio.to_thread(run.part, template)
+    return run.status, await asyncio.to_thread(run.part, part)

@@ -27,7 +27,7 @@ async def sign_in(asked: Asking) -> Response:
             raise
         return entrance(asked, problem=error)
     await _end(asked)
-    response = _see("/account")
+    response = see("/account")
     remember(response, asked.request, session, time.time())
     return response
 
@@ -35,7 +35,7 @@ async def sign_in(asked: Asking) -> Response:
 async def sign_out(asked: Asking) -> Response:
     """End the session."""
     await _end(asked)
-    response = _see("/")
+    response = see("/")
     forget(response, asked.request)
     return response
 
@@ -66,7 +66,7 @@ async def sign_up(asked: Asking) -> Response:
 
 async def back(asked: Asking) -> Response:  # noqa: ARG001 - as every page
     """From the address of a form that was answered with a page, asked for once more, to where the form is."""
-    return _see("/account")
+    return see("/account")
 
 
 def key_page(asked: Asking, visitor: Visitor, new: NewKey, *, email: str = "", granted: int = 0) -> Response:
@@ -84,8 +84,8 @@ def entrance(asked: Asking, *, problem: ServiceError | None = None, at: Literal[
         at=at,
         form=asked.form,
     )
-    if problem is not None and problem.retry_after_s is not None:
-        response.headers["Retry-After"] = retry_after(problem.retry_after_s)
+    if problem is not None:
+        response.headers.update(retry_after(problem))
     return response
 
 
@@ -95,5 +95,6 @@ async def _end(asked: Asking) -> None:
         await asked.desk.sign_out(asked.visitor.session)
 
 
-def _see(path: str) -> Response:
+def see(path: str) -> Response:
+    """Lead a browser on to a page, once its form is done."""
     return RedirectResponse(path, SEE_OTHER, headers={"Cache-Control": "no-store"})

@@ -15,16 +15,16 @@ from serve_app.web.pages.session import entrance
 
 async def show(asked: Asking) -> Response:
     """The figures of `GET /v1/status`, drawn."""
-    site, is_part = asked.site, asked.request.query_params.get("part") == "live"
+    site = asked.site
     if site.accounts.desk is not None:
         if not asked.visitor.is_signed_in:
-            if is_part:
+            if asked.is_for_part:
                 raise ServiceError("missing_api_key", "the session has ended; sign in again")
             return entrance(asked)
         async with asked.visit() as visit:
             visit.require("admin")
     report = status_of(site.service, site.traffic, site.settings, time.time())
-    template = "_status.html" if is_part else "status.html"
+    template = "_status.html" if asked.is_for_part else "status.html"
     return await asyncio.to_thread(_page, asked, template, report)  # many models are long to draw
 
 
