@@ -27,6 +27,11 @@ taking = st.tuples(
 leaving = st.integers(0, 20)
 
 
+def patient(server: RedisServer, lease_s: float = 60) -> Counters:
+    """Counters that wait out a busy machine: what becomes of a Redis that is slow is test_outage's."""
+    return OnRedis(server.url, lease_s=lease_s, timeout_s=10)
+
+
 def subjects(account: Limits = UNLIMITED, key: Limits = UNLIMITED) -> list[Subject]:
     return [("account:acct_x", account), ("key:key_y", key)]
 
@@ -42,7 +47,7 @@ def test_no_limit_is_exceeded_and_what_is_refused_uses_up_nothing(
     inside: dict[str, set[str]] = defaultdict(set)
 
     async def play() -> None:
-        counters = open_counters(request.getfixturevalue("redis").url if kind == "redis" else None, lease_s=60)
+        counters = patient(request.getfixturevalue("redis")) if kind == "redis" else open_counters(None, lease_s=60)
         for place, step in enumerate(steps):
             if isinstance(step, int):  # of someone who is in, or has left, or never was
                 await counters.leave([Room(f"{example}:room:{name}", LIMIT) for name in NAMES], str(step))
@@ -174,7 +179,7 @@ async def until_let_in(limits: RateLimits, asked: list[Subject]) -> None:
 
 @pytest.mark.parametrize("limit", [Limits(concurrent_requests=3), Limits(requests_per_minute=3)])
 async def test_of_fifty_at_two_gateways_one_gets_the_last_place(empty_redis: RedisServer, limit: Limits) -> None:
-    gateways = [RateLimits(OnRedis(empty_redis.url, lease_s=60)) for _ in range(2)]
+    gateways = [RateLimits(patient(empty_redis)) for _ in range(2)]
     asked = subjects(account=limit)
     for _ in range(2):
         await gateways[0].enter(asked)
@@ -186,7 +191,7 @@ async def test_of_fifty_at_two_gateways_one_gets_the_last_place(empty_redis: Red
 
 async def test_places_of_a_gateway_that_died_are_free_after_their_lease(empty_redis: RedisServer) -> None:
     asked = subjects(account=Limits(concurrent_requests=1))
-    counters = OnRedis(empty_redis.url, lease_s=0.3)
+    counters = patient(empty_redis, lease_s=0.3)
     await RateLimits(counters).enter(asked)
     with pytest.raises(ServiceError):
         await RateLimits(counters).enter(asked)
@@ -196,14 +201,14 @@ async def test_places_of_a_gateway_that_died_are_free_after_their_lease(empty_re
 
 
 async def test_who_was_let_in_unheard_is_let_in_when_asking_again(empty_redis: RedisServer) -> None:
-    counters = OnRedis(empty_redis.url, lease_s=60)
+    counters = patient(empty_redis)
     for _ in range(2):
         assert (await counters.take([], [Room("room", 1)], "place")).inside == (1,)
     await counters.close()
 
 
 async def test_a_clock_of_redis_that_was_set_back_locks_nobody_out(empty_redis: RedisServer) -> None:
-    counters = OnRedis(empty_redis.url, lease_s=0.3)
+    counters = patient(empty_redis, lease_s=0.3)
     async with Redis.from_url(empty_redis.url) as client:
         await client.zadd("rayrank:places:account:acct_x", {"dead": (time.time() + 3600) * 1000})
         await client.set("rayrank:requests:account:acct_x", 1, ex=3600)
