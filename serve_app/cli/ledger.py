@@ -14,6 +14,7 @@ from serve_app.cli.account_options import DatabaseOption, FromOption, JsonOption
 from serve_app.cli.account_options import ledger as opened_ledger
 from serve_app.cli.listing import iso, show
 from serve_app.cli.terminal import complain, notices
+from serve_app.domain.errors import UserError
 from serve_app.domain.price import format_usd
 
 if TYPE_CHECKING:
@@ -91,6 +92,30 @@ def backup(
     with opened_ledger(database) as found, notices.status("Copying …"):
         back_up(found, file)
     notices.print(f"the ledger {found} is copied to {file}")
+
+
+@ledger.command()
+def migrate(
+    *,
+    back: Annotated[
+        bool, typer.Option("--back", help="One form back, for an older version; end all gateways first.")
+    ] = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Bring the tables to this version's form. Gateways do it themselves when they start; this does it before."""
+    if not back:
+        with opened_ledger(database, make=True) as found:
+            notices.print(f"the ledger {found} has this version's form", markup=False, soft_wrap=True)
+        return
+    from serve_app.accounts.ledger.presence import gateways_alive
+
+    with opened_ledger(database) as found:
+        with notices.status("Looking whether a gateway works on it …"):
+            alive = gateways_alive(found)
+        if alive:
+            raise UserError(f"gateways that work on {found}: {alive}; end them first")
+        form = found.take_back()
+        notices.print(f"the ledger {found} has form {form} again", markup=False, soft_wrap=True)
 
 
 def _watched(entries: "Iterator[Entry]", count: int) -> "Iterator[Entry]":

@@ -91,3 +91,15 @@ def test_a_copy_made_in_use_is_a_whole_ledger_for_its_owner_alone(used: Commands
     assert here["entries"] > 0
     assert Database(str(copy)).read(find_session, session.secret) == (known, session.expires)
     assert "File exists" in used.refused("ledger", "backup", str(copy))
+
+
+def test_the_tables_go_one_form_back_for_an_older_version_and_forth_again(
+    used: Commands, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = used.records("ledger", "export")
+    assert rayrank(monkeypatch, "ledger", "migrate", "--back") == 0
+    assert capsys.readouterr().err.endswith("has form 0002 again\n")
+    assert rayrank(monkeypatch, "ledger", "verify") == 1
+    assert "`rayrank ledger migrate` renews them" in capsys.readouterr().err
+    assert rayrank(monkeypatch, "ledger", "migrate") == 0
+    assert used.records("ledger", "export") == before

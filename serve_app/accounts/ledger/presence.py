@@ -122,6 +122,15 @@ class Presence:
                 log.warning("a gateway is dead", extra={"gateway": number, "released": released})
 
 
+def gateways_alive(database: Database, seconds: float = 2 * BEAT_S) -> int:
+    """How many gateways work on a ledger now: those whose beat moves while it is watched for so long."""
+    before = database.read(_beats)
+    if not before:
+        return 0
+    time.sleep(seconds)
+    return sum(beat != before.get(number) for number, beat in database.read(_beats).items())
+
+
 def bury(connection: Connection, number: int, beat: int | None) -> int:
     """Take a gateway from the living, if its beat is still this one, and release all that it holds.
 

@@ -109,11 +109,23 @@ class Database:
         if self.path:
             _make_private(self.path)
             _write_ahead(self.engine)
+        self._migrating(upgrade)
+
+    def take_back(self) -> str:
+        """Bring the tables one form back, for an older version; no gateway may run. Returns the form's name.
+
+        Raises UserError where there is no way back, ServiceError unavailable.
+        """
+        from serve_app.accounts.storage.migrations.run import downgrade
+
+        return self._migrating(downgrade)
+
+    def _migrating(self, work: Callable[[Connection, str], Result]) -> Result:
         with self.transaction() as connection:
             if not self.is_file:
                 be_patient(connection)  # the first one's turn may be long
                 connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATIONS_LOCK})
-            upgrade(connection, str(self))
+            return work(connection, str(self))
 
     def forget_connections(self) -> None:
         """Begin again with new ones."""

@@ -159,6 +159,12 @@ sessions = Table(
     Index("sessions_by_expiry", "expires"),
 )
 
+compatibility = Table(
+    "compatibility",
+    metadata,
+    Column("oldest", Text, primary_key=True),  # the form of the oldest build that may work on these tables; one row
+)
+
 invites = Table(
     "invites",
     metadata,

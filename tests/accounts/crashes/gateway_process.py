@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import alembic.command  # noqa: F401 - imported where it is used, when a gateway starts
 import uvicorn
@@ -18,6 +19,7 @@ import uvicorn.loops.auto
 import uvicorn.protocols.http.auto
 
 from serve_app.accounts.prepaid import PrepaidAccounts
+from serve_app.accounts.storage.migrations.run import VERSIONS
 from serve_app.api.routes import build_api
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
@@ -51,13 +53,17 @@ QUEUE, SHARDING = QueueSettings(), ShardingSettings()
 
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
-    """port: on loopback. database: see AccountsSettings. beat_s, dead_s: see Presence. log: where it writes one."""
+    """port: on loopback. database: see AccountsSettings. beat_s, dead_s: see Presence. log: where it writes one.
+
+    migrations: a folder of those that this build has beside the released ones.
+    """
 
     port: int
     database: str
     beat_s: float
     dead_s: float
     log: str
+    migrations: str | None = None
 
 
 class MortalReplica(OneReplica):
@@ -96,8 +102,10 @@ build_api(service()[0], Settings())
 
 
 def serve(options: GatewayOptions) -> None:
-    """Serve until killed."""
+    """Serve until killed, or told to end: then what is in work is answered first."""
     logging.basicConfig(filename=options.log, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    if options.migrations:
+        VERSIONS.append(Path(options.migrations))
     accounts = AccountsSettings(database=options.database)
     settings = Settings(accounts=accounts, http=HttpSettings(max_body_bytes=200_000, timeout_s=10))
     kept = PrepaidAccounts(accounts, longest_request_s=10, beat_s=options.beat_s, dead_s=options.dead_s)

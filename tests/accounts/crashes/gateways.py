@@ -1,20 +1,25 @@
 """Gateway processes that are killed, stopped and started again, each at a port of its own."""
 
+import asyncio
 import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import httpx
 
 from loadtest.server.address import free_port
 from tests.accounts.crashes.gateway_process import GatewayOptions, serve
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.accounts.crashes.gateway_process"])
+
+STARTS_S = 30.0
 
 
 class GatewayProcess:
@@ -34,10 +39,25 @@ class GatewayProcess:
         self._process.kill()
         self._process.join()
 
-    def start(self) -> None:
-        """Start it again."""
+    def end(self) -> None:
+        """Have it answer what is in work, and end."""
+        self._process.terminate()
+        self._process.join()
+
+    def start(self, migrations: Path | None = None) -> None:
+        """Start it again; with migrations, as a newer build that has these, too."""
         self.deaths.append(time.monotonic())
+        self._options = replace(self._options, migrations=str(migrations) if migrations else None)
         self._process = self._started()
+
+    async def serves(self) -> None:
+        """Return when it does; TimeoutError where it does not."""
+        async with asyncio.timeout(STARTS_S), httpx.AsyncClient(trust_env=False) as client:
+            while True:
+                with suppress(httpx.HTTPError):
+                    if (await client.get(f"{self.url}/health")).status_code == httpx.codes.OK:
+                        return
+                await asyncio.sleep(0.05)
 
     def stop(self) -> None:
         """Have it stand still."""

@@ -9,9 +9,9 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -48,6 +48,20 @@ async def torment(
     place: str, postgres: PostgresServer | None, kills: int, folder: Path, within_s: float = math.inf
 ) -> Report:
     """Kill so many times, or as often as there is time for. place: an empty database. folder: for logs."""
+    struck: dict[str, int] = {}
+
+    async def kill(gateways: Sequence[GatewayProcess], tally: Tally) -> None:
+        tormentor = Tormentor(gateways, postgres, tally, dead_s=DEAD_S)
+        await tormentor.run(kills, within_s)
+        struck.update(tormentor.done)
+
+    return replace(await under_load(place, folder, kill), struck=struck)
+
+
+async def under_load(
+    place: str, folder: Path, happening: Callable[[Sequence[GatewayProcess], Tally], Awaitable[None]]
+) -> Report:
+    """Judge what is left when something has happened to two gateways under load."""
     began = time.monotonic()
     database = Database(place)
     database.migrate()
@@ -55,19 +69,17 @@ async def torment(
     database.forget_connections()
     with two_gateways(place, folder, beat_s=BEAT_S, dead_s=DEAD_S) as gateways:
         tally, stop = Tally(), asyncio.Event()
-        tormentor = Tormentor(gateways, postgres, tally, dead_s=DEAD_S)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(CLIENTS):
                 tasks.create_task(Client(gateways, keys, tally, stop).run(LAST_S))
-            await tormentor.run(kills, within_s)
+            await happening(gateways, tally)
             last = time.monotonic()
             stop.set()
         released_s = await _until_released(database, last)
         await asyncio.sleep(2 * BEAT_S)  # for refunds that wait
         judgement = _judged(database, gateways, tally)
     database.forget_connections()
-    seconds = time.monotonic() - began
-    return Report(judgement, dict(tormentor.done), tally.requests, released_s, seconds)
+    return Report(judgement, {}, tally.requests, released_s, time.monotonic() - began)
 
 
 def _keys(database: Database) -> Keys:

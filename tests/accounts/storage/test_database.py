@@ -10,18 +10,22 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, column, event, table, update
 
 from serve_app.accounts.customers.keys import create_key, find_key
 from serve_app.accounts.customers.owners import list_accounts, open_account
 from serve_app.accounts.customers.sessions import begin_session
+from serve_app.accounts.ledger.clock import Clock
+from serve_app.accounts.ledger.presence import Presence, gateways_alive
 from serve_app.accounts.ledger.verify import verify
 from serve_app.accounts.storage.database import MIGRATIONS_LOCK, AwayError, Database
-from serve_app.accounts.storage.migrations.run import _config, require_current
-from serve_app.accounts.storage.tables import metadata
+from serve_app.accounts.storage.migrations.run import _config, _form, require_current
+from serve_app.accounts.storage.tables import compatibility, metadata
 from serve_app.domain.account import KeyWish
 from serve_app.domain.errors import UserError
 from tests.accounts.postgres_server import PostgresServer
+
+alembic_version = table("alembic_version", column("version_num"))
 
 
 def test_the_migrations_make_the_tables_that_the_code_asks(database: Database) -> None:
@@ -42,9 +46,7 @@ def test_gateways_that_start_together_migrate_once(place: str) -> None:
 def test_a_ledger_of_the_first_form_is_renewed_with_all_that_it_has(place: str) -> None:
     database = Database(place)
     with database.transaction() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(_config(connection), "0001")
         account = open_account(connection, "ada@example.org", 1, welcome_usd=Decimal(1))
         key = create_key(connection, account.id, KeyWish(), 1)
     with pytest.raises(UserError, match=r"of an older rayrank \(form 0001\)"):
@@ -58,11 +60,41 @@ def test_a_ledger_of_the_first_form_is_renewed_with_all_that_it_has(place: str) 
     database.forget_connections()
 
 
+def _become(connection: Connection, form: str, oldest: str) -> None:
+    connection.execute(update(alembic_version).values(version_num=form))
+    connection.execute(update(compatibility).values(oldest=oldest))
+
+
 def test_tables_of_a_newer_version_are_left_alone(database: Database, place: str) -> None:
-    with database.transaction() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.write(_become, "9999", oldest="9998")
     with pytest.raises(UserError, match="of a newer rayrank"):
         Database(place).migrate()
+
+
+def test_tables_of_a_newer_version_that_welcomes_this_one_are_worked_on(database: Database, place: str) -> None:
+    database.write(_become, "9999", oldest="0003")
+    Database(place).migrate()
+    database.read(require_current, place)
+    assert database.read(_form) == "9999"
+
+
+def test_a_ledger_goes_back_and_forth_with_its_money(database: Database, place: str) -> None:
+    account = database.write(open_account, "ada@example.org", 1, welcome_usd=Decimal(1))
+    forms = [database.take_back(), database.take_back()]
+    assert forms == ["0002", "0001"]
+    with pytest.raises(UserError, match="have the first form"):
+        database.take_back()
+    database.migrate()
+    assert database.read(list_accounts) == [account]
+    assert database.read(verify).faults == ()
+
+
+def test_a_gateway_that_works_on_a_ledger_is_seen_by_its_beat(database: Database) -> None:
+    assert gateways_alive(database, seconds=0.5) == 0
+    gateway = Presence(database, Clock(), "here", beat_s=0.1)
+    assert gateways_alive(database, seconds=0.5) == 1
+    gateway.close()
+    assert gateways_alive(database, seconds=0.5) == 0
 
 
 @pytest.mark.parametrize(

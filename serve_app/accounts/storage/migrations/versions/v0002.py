@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
+oldest = "0002"
 
 
 def upgrade() -> None:
@@ -23,3 +24,8 @@ def upgrade() -> None:
     )
     op.create_index("sessions_by_key", "sessions", ["key_id"], unique=False)
     op.create_index("sessions_by_expiry", "sessions", ["expires"], unique=False)
+
+
+def downgrade() -> None:
+    """Drop the table: whoever is signed in is signed out."""
+    op.drop_table("sessions")
