@@ -10,10 +10,13 @@ from typing import Protocol
 import zstandard
 from starlette.requests import ClientDisconnect, Request
 
+from serve_app.api.exchange import exchange_of
 from serve_app.api.hang_up import HungUpError
+from serve_app.api.room import SMALL, Share
 from serve_app.domain.errors import ServiceError, shown
 
 READ_AT_ONCE = 1 << 20  # bytes that are unpacked before the limit is looked at again
+AHEAD = 4  # times what has come of a body has room, up to all that was announced
 FED_AT_ONCE = 256  # packed bytes of zstd: up to 64 blocks, of up to 128 KiB unpacked
 
 
@@ -57,12 +60,16 @@ class _Zstd:
 ENCODINGS: dict[str, Callable[[bytes], Unpacked]] = {"gzip": _gzip, "x-gzip": _gzip, "zstd": _Zstd}
 
 
-def _expand(packed: Unpacked, most: int) -> bytes:
-    """What a body expands to, up to a read above `most`. Raises ValueError when it is not in its encoding."""
+def _expand(packed: Unpacked, most: int, share: Share) -> bytes:
+    """What a body expands to, up to a read above `most`. Raises ValueError when it is not in its encoding.
+
+    Raises what `share.reach` does.
+    """
     expanded = bytearray()
     try:
         while len(expanded) <= most and (chunk := packed.read(READ_AT_ONCE)):
             expanded += chunk
+            share.reach(len(expanded))
     except gzip.BadGzipFile as error:
         raise ValueError("it does not begin as it must" if "Not a gzipped" in str(error) else str(error)) from None
     except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
@@ -73,9 +80,9 @@ def _expand(packed: Unpacked, most: int) -> bytes:
 async def read_json_body(request: Request, max_bytes: int) -> bytes:
     """The body of a request that says it is JSON, unpacked.
 
-    Raises ServiceError: unsupported_media_type, payload_too_large (before all of it is read or unpacked),
-    invalid_request when the body is not in the encoding that it names. Raises HungUpError when the connection closes
-    half-way.
+    Raises ServiceError: unsupported_media_type, payload_too_large and overloaded (before all of it is read or
+    unpacked), invalid_request when the body is not in the encoding that it names. Raises HungUpError when the
+    connection closes half-way.
     """
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
@@ -93,7 +100,7 @@ async def read_json_body(request: Request, max_bytes: int) -> bytes:
     if opened := ENCODINGS.get(encoding):
         try:
             # A body of many small members takes long, and nobody else shall wait for it.
-            body = await asyncio.to_thread(_expand, opened(body), max_bytes)
+            body = await asyncio.to_thread(_expand, opened(body), max_bytes, exchange_of(request.scope).share)
         except ValueError as error:
             raise ServiceError(
                 "invalid_request", f"the body is not valid {encoding}: {error}", fault="syntax"
@@ -119,10 +126,18 @@ async def in_time(reading: Awaitable[bytes], what: str, began: float, seconds: f
 
 
 async def read_bounded(request: Request, max_bytes: int) -> bytes:
-    """The body of a request as it came. Raises ServiceError payload_too_large before all of it is read; HungUpError."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:18]) > max_bytes:
-        raise _too_large(f"{int(declared[:18]):,} bytes", max_bytes)
+    """The body of a request as it came.
+
+    Raises ServiceError payload_too_large and overloaded before all of it is read; HungUpError.
+    """
+    share = exchange_of(request.scope).share
+    given = request.headers.get("content-length", "")
+    # Zeros before it count for nothing, and there may be more of them than Python reads of a number.
+    declared = int(given.lstrip("0")[:18] or "0") if given.isdecimal() else 0
+    if declared > max_bytes:
+        raise _too_large(f"{declared:,} bytes", max_bytes)
+    if declared > SMALL:
+        share.require(declared)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -131,6 +146,8 @@ async def read_bounded(request: Request, max_bytes: int) -> bytes:
             size += len(chunk)
             if size > max_bytes:
                 raise _too_large("longer", max_bytes)
+            # Ahead of what came: few are refused near their end. Who announces much and sends little holds little.
+            share.reach(max(size, min(declared, max(2 * SMALL, AHEAD * size))))
     except ClientDisconnect:
         raise HungUpError from None
     return b"".join(chunks)

@@ -11,7 +11,14 @@ from pydantic_core import ErrorDetails
 
 from serve_app.api.places import places
 from serve_app.domain.errors import ServiceError, shown
-from serve_app.domain.request import FieldNames
+from serve_app.domain.request import (
+    EmbedRequest,
+    FieldNames,
+    ModelRequest,
+    RerankRequest,
+    ScoreRequest,
+    TokenizeRequest,
+)
 
 AT = re.compile(r" at line (\d+) column (\d+)$")  # how pydantic's parser ends a message
 MOST_NAMED = 10  # of unknown fields
@@ -95,6 +102,37 @@ def require_count(texts: Sequence[object], names: FieldNames, most: int) -> None
             names.documents,
             fault="size",
         )
+
+
+def require_sizes(request: ModelRequest[Any], most: int) -> None:
+    """Raise ServiceError where a text has more characters than that."""
+    queries, texts, names = _texts(request)
+    for index, query in enumerate(queries):
+        if len(query) > most:
+            several = len(set(queries)) > 1
+            raise _too_many_characters(f"{names.query}[{index}]" if several else names.query, query, most)
+    for index, text in enumerate(texts):
+        if isinstance(text, str) and len(text) > most:
+            raise _too_many_characters(names.document(index), text, most)
+
+
+def _texts(request: ModelRequest[Any]) -> tuple[Sequence[str], Sequence[str | Sequence[int]], FieldNames]:
+    """The queries and the other texts of a request, and what they are called."""
+    match request:
+        case RerankRequest():
+            return [request.query], [document.text for document in request.documents], request.names
+        case ScoreRequest():
+            return request.queries, request.texts, request.names
+        case EmbedRequest():
+            return [], request.inputs, request.names
+        case TokenizeRequest():
+            return [], request.texts, request.names
+    raise TypeError(f"{type(request).__name__} is no request with texts")
+
+
+def _too_many_characters(name: str, text: str, most: int) -> ServiceError:
+    message = f"{name} has {len(text):,} characters; at most {most:,} are allowed in one text"
+    return ServiceError("invalid_request", message, name, fault="size")
 
 
 def explained(model: type[RequestBody], error: ValidationError, body: bytes = b"") -> ServiceError:

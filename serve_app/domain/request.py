@@ -130,3 +130,4 @@ class TokenizeRequest(ModelRequest[TokenLists]):
 
     texts: Sequence[str]
     special: bool = True
+    names: FieldNames = FieldNames(documents="inputs")

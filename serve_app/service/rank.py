@@ -9,6 +9,7 @@ from serve_app.domain.merge import best_first
 from serve_app.domain.passages import PassageTooLongError
 from serve_app.domain.price import Price
 from serve_app.domain.request import RerankRequest
+from serve_app.engine.tokenizer import Places
 from serve_app.service.admission import Demand
 from serve_app.service.operation import Means, too_long
 from serve_app.service.prompts import ranking_prompts
@@ -65,17 +66,18 @@ class Rank:
     async def _spans(self, order: list[int], scored: Scored, reader: Reader) -> list[Span | None]:
         """Where each returned document's best passage lies."""
         texts = [self._request.documents[index].text for index in order]
+        places = [self._scoring.place_of[index] for index in order]
         firsts, sizes = scored.best()
+        ends = (firsts + sizes)[places].tolist()
         found: list[Span | None] = []
-        for index, text, tokens in zip(order, texts, await reader.spans(texts), strict=True):
-            place = self._scoring.place_of[index]
-            found.append(_span(text, tokens[firsts[place] : firsts[place] + sizes[place]]))
+        for place, end, text, tokens in zip(places, ends, texts, await reader.spans(texts, ends), strict=True):
+            found.append(_span(text, tokens[firsts[place] : end]))
         return found
 
 
-def _span(text: str, tokens: list[Span]) -> Span:
+def _span(text: str, tokens: Places) -> Span:
     """Where a passage lies in its text, without white space around it. tokens: the spans of its tokens."""
-    start, end = (tokens[0].start, tokens[-1].end) if tokens else (0, 0)
+    start, end = (int(tokens[0, 0]), int(tokens[-1, 1])) if len(tokens) else (0, 0)
     passage = text[start:end]
     start += len(passage) - len(passage.lstrip())
     return Span(start, max(start, end - len(passage) + len(passage.rstrip())))

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from serve_app.engine.tokenizer import Piece
 
 # A large request gives way to small ones, which wait for the same threads, after this many characters.
 BITE_CHARACTERS = 20_000
@@ -14,23 +16,26 @@ Item = TypeVar("Item")
 
 
 class TokenizerThreads:
-    """A number of threads. Tokenising releases Python's lock, so that each keeps a core busy."""
+    """A number of threads. Tokenising releases Python's lock, so that each keeps a core busy.
+
+    alone: held by whoever keeps much of what is made until all of it is, so that one at a time does.
+    """
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self._count, self.alone = count, asyncio.Lock()
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="tokenizer")
 
-    async def run(self, work: Callable[[list[str]], list[Result]], texts: list[str]) -> list[Result]:
-        """What work makes of each text, in order.
+    async def run(self, work: Callable[[list[Piece]], list[Result]], pieces: Iterable[Piece]) -> list[Result]:
+        """What work makes of each piece of some texts, in order.
 
-        The texts go to the threads in bites, one for each thread at a time, and other requests get in between.
-        Cancelled, it ends with the bites that are in work: no further text is begun.
+        The pieces go to the threads in bites, one for each thread at a time, and other requests get in between. They
+        are made when their turn comes. Cancelled, it ends with the bites that are in work: no further one is begun.
         """
         loop = asyncio.get_running_loop()
         results: list[Result] = []
         running: deque[asyncio.Future[list[Result]]] = deque()
         try:
-            for bite in slices(texts, BITE_CHARACTERS, len):
+            for bite in slices(pieces, BITE_CHARACTERS, _characters):
                 if len(running) == self._count:
                     results += await running.popleft()
                 running.append(loop.run_in_executor(self._executor, work, bite))
@@ -46,7 +51,11 @@ class TokenizerThreads:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def slices(items: Sequence[Item], characters: int, size: Callable[[Item], int]) -> Iterator[list[Item]]:
+def _characters(piece: Piece) -> int:
+    return len(piece.text)
+
+
+def slices(items: Iterable[Item], characters: int, size: Callable[[Item], int]) -> Iterator[list[Item]]:
     """The items in order, in lists of about this many characters. size: the characters of one."""
     part: list[Item] = []
     held = 0

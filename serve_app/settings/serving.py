@@ -6,12 +6,20 @@ from pydantic import Field, model_validator
 
 from serve_app.settings.group import Group, Positive, Seconds
 
+WIDEST_CHARACTER = 4  # bytes that a text takes for each of its characters where one of them is that wide
+
 
 class HttpSettings(Group):
     """What the HTTP API takes from a client."""
 
     max_body_bytes: Annotated[Positive, Field(description="Larger bodies are refused with 413.")] = 32 * 2**20
+    max_bytes_in_work: Annotated[
+        Positive,
+        Field(description="Bytes of memory for large bodies in work at one gateway; more are refused with 429."),
+    ] = 256 * 2**20
     max_documents: Annotated[Positive, Field(description="Documents in one request.")] = 10_000
+    max_text_characters: Annotated[Positive, Field(description="Characters of one text.")] = 1_000_000
+    max_tokens_told: Annotated[Positive, Field(description="Tokens in one answer of `/tokenize`.")] = 100_000
     timeout_s: Annotated[Seconds, Field(description="Longest time of one request; then 408.")] = 60.0
     max_cold_wait_s: Annotated[
         Seconds, Field(description="The longest that a request with `Prefer: wait` waits for a cold model.")
@@ -25,6 +33,14 @@ class HttpSettings(Group):
         tuple[str, ...],
         Field(description='Web pages that may ask from a browser, such as ["https://example.org"], or ["*"].'),
     ] = ()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        most, body = self.max_bytes_in_work, self.max_body_bytes
+        if most < WIDEST_CHARACTER * body:
+            most_read = f"{WIDEST_CHARACTER} × max_body_bytes ({body:,})"
+            raise ValueError(f"max_bytes_in_work ({most:,}) must not be below {most_read}")
+        return self
 
 
 class GatewaySettings(Group):

@@ -1,5 +1,6 @@
 """Whatever is sent, the answer is an error that names what is wrong, never a 500."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from serve_app.api.room import SMALL
+from serve_app.api.routes import build_api
+from serve_app.settings import HttpSettings
 from tests.api.conftest import SETTINGS
 from tests.api.word_overlap import MODEL, WordOverlap
 from tests.bad_requests import BadRequest, bad_requests
@@ -182,6 +186,32 @@ async def test_a_body_that_says_it_is_too_large_is_refused_unread(client: httpx.
 
     response = await client.post("/v1/rerank", content=unread(), headers=JSON | {"content-length": "50001"})
     assert (response.status_code, error_of(response)["code"]) == (413, "payload_too_large")
+
+
+async def test_zeros_before_a_length_count_for_nothing(client: httpx.AsyncClient) -> None:
+    length = "0" * 5_000 + str(len(json.dumps(GOOD)))
+    response = await client.post("/v1/rerank", content=json.dumps(GOOD), headers=JSON | {"content-length": length})
+    assert response.status_code == 200
+
+
+async def test_who_announces_much_and_sends_nothing_keeps_nobody_out(service: WordOverlap) -> None:
+    most = 2 * SMALL
+    http = HttpSettings(max_body_bytes=most, max_bytes_in_work=4 * most)
+    transport = httpx.ASGITransport(build_api(service, SETTINGS.model_copy(update={"http": http})))
+    hung_up = asyncio.Event()
+
+    async def nothing() -> AsyncIterator[bytes]:
+        await hung_up.wait()
+        yield b""
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://rayrank") as client:
+        headers = JSON | {"content-length": str(most)}
+        idle = [asyncio.create_task(client.post("/v1/rerank", content=nothing(), headers=headers)) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        response = await client.post("/v1/rerank", json=GOOD | {"documents": ["word " * (SMALL // 4)]})
+        assert response.status_code == 200
+        hung_up.set()
+        await asyncio.gather(*idle)
 
 
 async def test_a_body_that_grows_too_large_is_refused_before_its_end(client: httpx.AsyncClient) -> None:

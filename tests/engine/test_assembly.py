@@ -30,6 +30,12 @@ def test_a_bi_encoders_vector_is_described_and_a_cross_encoder_has_none(tiny_mod
     assert bi.tokenizer.vocabulary == 500
 
 
+def test_a_gateways_side_needs_no_weights(tiny_model: TinyModel, tmp_path: Path) -> None:
+    directory = tmp_path / "model"
+    shutil.copytree(tiny_model.directory, directory, ignore=shutil.ignore_patterns("*.safetensors"))
+    assert load_text_side(directory).head == load_text_side(tiny_model.directory).head
+
+
 def test_the_device_gives_what_the_model_gives(tiny_models: TinyModels) -> None:
     device, step = load_device(tiny_models[BI].directory, EngineSettings(device="cpu")), sequences([5] * 9, [6])
     np.testing.assert_allclose(device.start(step)(), loaded(tiny_models[BI]).model(step), atol=1e-6)

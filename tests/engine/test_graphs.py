@@ -58,7 +58,7 @@ def varlen_by_masks(  # noqa: PLR0917
 
 def model_on_a_gpu_of_masks(tiny: TinyModel, patch: pytest.MonkeyPatch, recorder: Recorder) -> Model:
     model = Model.load(tiny.directory)
-    patch.setattr("serve_app.engine.layers.attention.varlen_attn", varlen_by_masks)
+    patch.setattr("torch.nn.attention.varlen.varlen_attn", varlen_by_masks)
     patch.setattr("serve_app.engine.layers.placement.Placement.varlen", True)
     patch.setattr("serve_app.engine.graphs.SHAPES", SHAPES[:3])
     model.record(recorder)

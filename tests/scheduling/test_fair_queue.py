@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from serve_app.domain.caller import ANYONE, Caller
 from serve_app.domain.sequences import Sequences
-from serve_app.scheduling.fair_queue import BURST_TURNS, FairQueue
+from serve_app.scheduling.fair_queue import BURST_TURNS, REMEMBERED, FairQueue
 from serve_app.scheduling.tiers import Tiers
 from serve_app.scheduling.work import Part, Work
 
@@ -169,3 +169,12 @@ def test_batch_work_waits_no_longer_than_its_patience_for_its_share(patience: in
         assert now >= patience or all(work is not batch for work, _ in parts)
         now += 1
     assert now <= patience + 2 * (others + 1)  # a turn of each, its own as well, lies in two steps
+
+
+def test_of_a_hundred_thousand_tenants_few_are_remembered() -> None:
+    queue = FairQueue(QUANTUM)
+    queue.push(work_of(*[LONGEST] * 200_000, caller=Caller("always there")))
+    for address in range(100_000):
+        queue.push(work_of(LONGEST, caller=Caller(f"192.0.2.{address}")))
+        queue.take(2 * LONGEST, 0.0)
+    assert len(queue._away) + len(queue._flows) <= REMEMBERED + 2

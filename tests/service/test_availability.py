@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from serve_app.domain.errors import ServiceError
-from serve_app.service.availability import FIRST_START_S, MARGIN, Availability
+from serve_app.service.availability import FIRST_START_S, MARGIN, SILENT, Availability
 from tests.scheduling.device import Clock
 
 AT_ONCE, PATIENT = 0.0, 5.0  # seconds to wait for a cold model
@@ -106,3 +106,12 @@ async def test_replicas_that_always_run_are_not_woken() -> None:
     availability = Availability(lambda: 0)
     await availability.require(AT_ONCE)  # calls wait for one that restarts, as long as their deadline allows
     assert availability.status == "loading"
+
+
+async def test_a_model_whose_replicas_are_silent_is_not_ready() -> None:
+    silent = True
+    availability = Availability(lambda: 1, silent=lambda: silent)
+    assert (availability.status, availability.failure) == ("failed", SILENT)
+    await availability.require(AT_ONCE)  # they may answer yet, within the request's time
+    silent = False
+    assert (availability.status, availability.failure) == ("ready", None)

@@ -43,13 +43,13 @@ def table_of(lines: list[Line]) -> Table:
     return table
 
 
-def fill_in(page: str, found: dict[str, list[dict[str, Any]]]) -> str:
-    """A page with the lines of all parts between its marks."""
+def fill_in(page: str, found: dict[str, list[dict[str, Any]]], begin: str = BEGIN) -> str:
+    """A page with the lines of all parts between its marks. begin: the first mark."""
     rows = [
         f"| {line['name']} | {line['measured']} | {line['goal']} | {VERDICTS[line['met']]} |"
         for lines in found.values()
         for line in lines
     ]
-    before, _, rest = page.partition(BEGIN)
+    before, _, rest = page.partition(begin)
     _, _, after = rest.partition(END)
-    return "\n".join([before + BEGIN, "| | measured | goal | |", "| --- | --- | --- | --- |", *rows, END + after])
+    return "\n".join([before + begin, "| | measured | goal | |", "| --- | --- | --- | --- |", *rows, END + after])

@@ -3,12 +3,14 @@
 A window begins with the first that is counted in it, so that not all clients wait for the same full minute.
 """
 
+import heapq
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 SWEPT_FROM = 1_024  # windows
+MOST_WINDOWS = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Counters(Protocol):
 class InProcess:
     """Counters of one process. Little is kept of windows that have ended, and nothing of empty rooms.
 
+    At most MOST_WINDOWS are kept, which is some 20 MB.
+
     now: a clock in seconds that nobody sets back.
     """
 
@@ -109,10 +113,17 @@ class InProcess:
         return (used, ends) if ends > now else (0, 0.0)
 
     def _sweep(self, now: float) -> None:
-        """Forget windows that have ended, whenever there are twice as many as were left the last time."""
-        if len(self._windows) >= self._swept_at:
-            self._windows = {name: count for name, count in self._windows.items() if count[1] > now}
-            self._swept_at = max(SWEPT_FROM, 2 * len(self._windows))
+        """Forget windows that have ended, whenever there are twice as many as were left the last time.
+
+        Where there are too many that have not, those that end first are forgotten, too.
+        """
+        if len(self._windows) < self._swept_at:
+            return
+        self._windows = {name: count for name, count in self._windows.items() if count[1] > now}
+        if len(self._windows) > MOST_WINDOWS // 2:
+            last = heapq.nlargest(MOST_WINDOWS // 2, self._windows.items(), key=lambda item: item[1][1])
+            self._windows = dict(last)
+        self._swept_at = max(SWEPT_FROM, 2 * len(self._windows))
 
     async def leave(self, rooms: Sequence[Room], place: str) -> None:
         """See Counters."""

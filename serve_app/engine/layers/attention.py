@@ -5,7 +5,6 @@ from typing import Protocol
 
 import torch
 from torch.nn import functional
-from torch.nn.attention.varlen import varlen_attn
 
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement
@@ -64,6 +63,10 @@ class VarlenAttention:
 
     def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """See Attention."""
+        from torch.nn.attention.varlen import (
+            varlen_attn,
+        )  # brings torch's compiler, seconds that a CPU need not wait for
+
         bounds = self._row_bounds, self._token_bounds, self._most_rows, self._most_tokens
         out = varlen_attn(query, key, value, *bounds, window_size=self._window)
         assert isinstance(out, torch.Tensor)

