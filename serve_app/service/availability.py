@@ -12,6 +12,7 @@ from serve_app.domain.model import ModelStatus
 FIRST_START_S = 20.0  # what a start is taken to need before one was seen
 MARGIN = 1.5  # starts differ, and who comes too early is refused again
 FAILURE_KNOWN_S = 2.0
+SILENT = "its replicas run and do not answer"
 ASK_S = 1.0  # a controller that does not answer must not hold requests up
 
 
@@ -19,7 +20,8 @@ class Availability:
     """Of one model, as one gateway sees it.
 
     running: how many replicas run. wake: has the first replica started, and returns when it serves; None where some
-    always run. find_failure: asks why none runs, None when nothing failed; it may be slow.
+    always run. find_failure: asks why none runs, None when nothing failed; it may be slow. silent: whether none of
+    those that run answers. starts: how often a cold model was woken.
     """
 
     def __init__(
@@ -28,10 +30,13 @@ class Availability:
         wake: Callable[[], Awaitable[object]] | None = None,
         find_failure: Callable[[], Awaitable[str | None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        silent: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._silent = silent
         self._running, self._wake, self._find_failure, self._clock = running, wake, find_failure, clock
         self._waking: asyncio.Task[None] | None = None
         self._waking_since = 0.0
+        self.starts = 0
         self._last_start_s = FIRST_START_S
         self._failure: str | None = None
         self._failure_asked_at = -math.inf
@@ -41,7 +46,7 @@ class Availability:
     def status(self) -> ModelStatus:
         """What `/v1/models` says. Must be called on the event loop."""
         if self._running():
-            return "ready"
+            return "failed" if self._silent() else "ready"
         self._ask()
         if self._failure:
             return "failed"
@@ -50,7 +55,14 @@ class Availability:
     @property
     def failure(self) -> str | None:
         """Why the model cannot be asked, where that is known."""
-        return None if self._running() else self._failure
+        if self._running():
+            return SILENT if self._silent() else None
+        return self._failure
+
+    @property
+    def wanting(self) -> bool:
+        """Whether no replica runs though one should: the model never sleeps, or was woken."""
+        return not self._running() and (self._wake is None or self._wakes)
 
     async def require(self, wait_s: float) -> None:
         """Return when the model can be asked, or is about to be able again.
@@ -86,6 +98,7 @@ class Availability:
     def _start(self) -> asyncio.Task[None]:
         if self._waking is None or self._waking.done():
             self._waking_since = self._clock()
+            self.starts += 1
             self._waking = asyncio.create_task(self._see_it_start(), name="wake")
         return self._waking
 

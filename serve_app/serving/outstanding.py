@@ -30,9 +30,13 @@ class Outstanding:
     _holders: dict[int, tuple[str, int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def replicas(self) -> list[str]:
+        """The replicas that run, as far as the router has been told."""
+        return list(self._tokens)
+
     def backlogs(self) -> list[int]:
         """Tokens at each replica that runs, as far as the router has been told which do."""
-        return [self._backlog(replica) for replica in list(self._tokens)]
+        return [self._backlog(replica) for replica in self.replicas()]
 
     def reports(self) -> list[ReplicaReport]:
         """What the replicas that run have said of themselves last, in an order that does not change."""

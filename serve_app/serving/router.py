@@ -9,6 +9,7 @@ from ray.serve.request_router import FIFOMixin, PendingRequest, ReplicaID, Reque
 
 from serve_app.service.replicas import ReplicaReport, ShardCall
 from serve_app.serving.outstanding import outstanding
+from serve_app.serving.pulse import Question
 
 
 class FewestTokensRouter(FIFOMixin, RequestRouter):
@@ -30,6 +31,9 @@ class FewestTokensRouter(FIFOMixin, RequestRouter):
             if isinstance(call, ShardCall):
                 # Here, not when the call is sent: the shards of a request are all placed before the first is sent.
                 count.hold(id(call.shard), order[0], call.shard.total_tokens)
+            elif isinstance(call, Question) and call.replica in by_id:
+                # Of one that is gone any other takes the question: with nowhere to go Serve would try on and on.
+                order = [call.replica]
         return [[by_id[replica]] for replica in order]
 
     def update_replicas(self, replicas: Sequence[RunningReplica]) -> None:

@@ -10,6 +10,7 @@ from ray.serve.handle import DeploymentHandle
 
 from serve_app.service.replicas import ReplicaLostError, ReplicaReport, ShardAnswer, ShardCall, ShardResults
 from serve_app.serving.outstanding import outstanding
+from serve_app.serving.pulse import Pulse, Question
 from serve_app.serving.scorer import Scorer
 
 LOST = {grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN}
@@ -22,6 +23,7 @@ class ScorerReplicas:
         self._out = outstanding(scorer.deployment_name)
         # This makes the router, which learns of the replicas; otherwise the first call would.
         self._scorer = scorer.options()
+        self._pulse = Pulse(self._question)
 
     def backlogs(self) -> list[int]:
         """See Replicas."""
@@ -34,6 +36,11 @@ class ScorerReplicas:
     def running(self) -> int:
         """How many replicas run."""
         return len(self._out.backlogs())
+
+    def silent(self) -> bool:
+        """Whether there are replicas that run, and none of them answers. Must be called on the event loop."""
+        running = self._out.replicas()
+        return bool(running) and self._pulse.silent(running) >= set(running)
 
     async def send(self, call: ShardCall) -> ShardAnswer:
         """See Replicas."""
@@ -54,6 +61,8 @@ class ScorerReplicas:
             raise
         finally:
             holder = self._out.release(id(call.shard))
+        if holder:
+            self._pulse.heard(holder)
         if isinstance(answer, ShardResults) and holder:
             self._out.report(holder, answer.queued_tokens)
         return answer
@@ -61,3 +70,11 @@ class ScorerReplicas:
     async def wake(self) -> None:
         """Return when a replica serves. A call that waits is what has Serve start the first."""
         await self._scorer.ready.remote()
+
+    async def _question(self, question: Question) -> None:
+        response = self._scorer.ready.remote(question)
+        try:
+            await response
+        except asyncio.CancelledError:
+            response.cancel()  # type: ignore[no-untyped-call]
+            raise

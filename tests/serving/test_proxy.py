@@ -1,11 +1,20 @@
 """What Serve's servers answer on their own reaches the client in the API's envelope."""
 
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
 import httpx
 import pytest
+import uvicorn
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve_app.serving.proxy import ProxyManners
+from loadtest.server.address import free_port
+from serve_app.serving.proxy import ProxyManners, middlewares
 
 
 async def ask(app: ASGIApp, path: str = "/v1/rerank", **headers: str) -> httpx.Response:
@@ -57,6 +66,54 @@ async def test_no_answer_and_a_crash_become_503() -> None:
         answer = await ask(app)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
         assert "actor" not in answer.text
+
+
+async def test_where_no_application_serves_yet_it_is_worth_asking_again() -> None:
+    answer = await ask(PlainTextResponse("Path '/v1/rerank' not found. Ping http://.../-/routes.", 404))
+    assert (answer.status_code, answer.json()["error"]["code"], answer.headers["retry-after"]) == (
+        503,
+        "unavailable",
+        "2",
+    )
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    """The port of a uvicorn as Serve starts it, with Serve's middlewares around nothing."""
+    port = free_port()
+    (middleware,) = middlewares()
+    config = uvicorn.Config(middleware.cls(PlainTextResponse("fine")), port=port, lifespan="off", log_level="critical")
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    yield port
+    running.should_exit = True
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET /v1/rerank HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    ],
+    ids=["no HTTP", "WebSocket"],
+)
+def test_what_never_becomes_a_request_is_refused_in_the_envelope(server: int, raw: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server), timeout=10) as connection:
+        connection.sendall(raw)
+        answered = b""
+        while part := connection.recv(1 << 16):
+            answered += part
+            if answered.endswith(b"}"):
+                break
+    head, _, body = answered.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert re.search(rb"^x-request-id: \w{32}\r?$", head, re.MULTILINE | re.IGNORECASE)
+    assert json.loads(body)["error"]["code"] == "invalid_request"
 
 
 async def test_answers_of_the_gateway_pass_unchanged() -> None:

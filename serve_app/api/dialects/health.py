@@ -22,7 +22,8 @@ def ready(lookup: Lookup) -> bytes:
     default = lookup.service.models()[0]
     # A cold model is woken by its first request.
     if default.state.status not in {"ready", "cold"}:
-        message = f"the model {default.facts.id} is {default.state.status}"
+        why = f"has failed: {default.state.failure}" if default.state.failure else f"is {default.state.status}"
+        message = f"the model {default.facts.id} {why}"
         raise ServiceError("unavailable", message, retry_after_s=1)
     return b'{"status":"ready"}'
 
