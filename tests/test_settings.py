@@ -6,6 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydantic_settings import SettingsError as WrongVariable
 
 from serve_app.app import SettingsError, build
 from serve_app.settings import AccountsSettings, EngineSettings, ModelSettings, ScalingSettings, Settings
@@ -88,3 +89,39 @@ def test_limits_of_several_gateways_need_a_store() -> None:
         with pytest.raises(ValidationError, match=f"accounts.{name} with 2 gateways needs accounts.limits_store"):
             Settings(gateway=several, accounts={name: limited})
         Settings(gateway=several, accounts={name: limited, "limits_store": "redis://127.0.0.1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("RAYRANK_HTTP_TIMEOUT_S", "RAYRANK_HTTP__TIMEOUT_S"),
+        ("RAYRANK_ACCOUNTS__DATABSE", "RAYRANK_ACCOUNTS__DATABASE"),
+        ("RAYRANK_ACCOUNTS__LIMITS__REQUESTS", "RAYRANK_ACCOUNTS__LIMITS__REQUESTS_PER_MINUTE"),
+        ("rayrank_model", "RAYRANK_MODELS"),
+        ("RAYRANK_PORT", "RAYRANK_HTTP"),
+        ("RAYRANK_", "RAYRANK_HTTP"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_one(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    monkeypatch.setenv(name, "8000")
+    with pytest.raises(WrongVariable, match=f"^{name.upper()}: no setting has this name; the nearest is {nearest}$"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RAYRANK_SERVICE_HOST", "10.0.0.1"),
+        ("RAYRANK_HEAD_SVC_SERVICE_PORT_GCS_SERVER", "6379"),
+        ("RAYRANK_SERVE_SVC_PORT", "tcp://10.0.0.1:8000"),
+        ("RAYRANK_SERVE_SVC_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("RAYRANK_LOAD_MODEL", "embedded"),
+    ],
+)
+def test_what_kubernetes_says_of_a_service_called_rayrank_is_no_misspelt_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert Settings() == Settings.model_construct()

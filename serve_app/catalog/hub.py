@@ -1,6 +1,8 @@
 """Models from the Hugging Face hub, at a fixed revision."""
 
+import json
 import logging
+import shlex
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -9,6 +11,7 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import (
     HFValidationError,
     LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -51,6 +54,11 @@ FILES = [
     "config_sentence_transformers.json",
     *(folder + name for folder in ("", "[0-9]_*/", "[0-9][0-9]_*/") for name in NAMES),
 ]
+WEIGHTS = ".safetensors"
+# All that turns text into tokens, and tells what a model is.
+TEXT_FILES = [name for name in FILES if not name.endswith(WEIGHTS)]
+# The same in few words, for people.
+PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 TIMEOUT_S = 15.0
 
 log = logging.getLogger("rayrank.hub")
@@ -61,38 +69,75 @@ def newest_revision(hub: str) -> str:
     try:
         revision = HfApi().model_info(hub, timeout=TIMEOUT_S).sha
     except Exception as error:  # its own, its HTTP library's, or the system's
-        raise CatalogError(f"model {hub!r}: {_reason(error)}") from None
+        raise CatalogError(f"model {hub!r}: {_reason(error, hub, None)}") from None
     if revision is None:
         raise CatalogError(f"model {hub!r}: the hub names no revision")
     return revision
 
 
-def download(source: Source) -> Path:
-    """The directory of a model in the hub's cache, downloaded when it is not there. Raises CatalogError."""
+def download(source: Source, *, weights: bool = True) -> Path:
+    """The directory of a model in the hub's cache, downloaded when it is not there.
+
+    weights: whether they are needed. Without them a gigabyte is some megabytes; they come all the same where nothing
+    else tells what the model is. Raises CatalogError, which says how to get the model.
+    """
     if source.hub is None or source.revision is None:
         raise CatalogError(f"model {source.hub!r}: a hub model needs a revision")
-    found: Path | None = None
-    try:
-        with suppress(LocalEntryNotFoundError):
-            found = Path(
-                snapshot_download(source.hub, revision=source.revision, allow_patterns=FILES, local_files_only=True)
+    found = cached(source)
+    patterns = FILES if weights else TEXT_FILES
+    if found is None or not _is_whole(found, patterns):
+        found = _fetched(source.hub, source.revision, patterns, found)
+    return found if weights or _tells_its_head(found) else download(source)
+
+
+def cached(source: Source) -> Path | None:
+    """The directory of a model in the hub's cache, whether all of it is there or not; None where there is none.
+
+    The hub is not asked.
+    """
+    for patterns in (FILES, TEXT_FILES):  # the hub's library finds no snapshot that lacks some of what is asked for
+        with suppress(LocalEntryNotFoundError, HFValidationError, OSError):
+            found = snapshot_download(
+                source.hub or "", revision=source.revision, allow_patterns=patterns, local_files_only=True
             )
-        if found is not None and _mark(found).exists():
-            return found
+            return Path(found)
+    return None
+
+
+def command(hub: str, revision: str | None) -> str:
+    """A line for a shell that downloads all that is read of a model."""
+    pinned = ["--revision", revision] if revision else []
+    return shlex.join(["hf", "download", hub, *pinned, *(part for name in PATTERNS for part in ("--include", name))])
+
+
+def _fetched(hub: str, revision: str, patterns: list[str], found: Path | None) -> Path:
+    """A snapshot with all files of these patterns, or what was found of it where the hub cannot be reached."""
+    try:
         # Asked first, because the download tries again for half a minute where there is no network.
-        info = HfApi().model_info(source.hub, revision=source.revision, timeout=TIMEOUT_S)
-        _require_safetensors(source.hub, [file.rfilename for file in info.siblings or []])
-        found = Path(snapshot_download(source.hub, revision=source.revision, allow_patterns=FILES))
+        info = HfApi().model_info(hub, revision=revision, timeout=TIMEOUT_S)
+        _require_safetensors(hub, [file.rfilename for file in info.siblings or []])
+        found = Path(snapshot_download(hub, revision=revision, allow_patterns=patterns))
     except CatalogError:
         raise
     except Exception as error:
-        if found is None:
-            raise CatalogError(f"model {source.hub!r}: {_reason(error)}") from None
+        # A gateway may have left a snapshot without weights.
+        if found is None or (patterns is FILES and not any(found.rglob(f"*{WEIGHTS}"))):
+            raise CatalogError(f"model {hub!r}: {_reason(error, hub, revision)}") from None
         log.warning("not known whether the hub's cache has all of a model's files", extra={"directory": str(found)})
         return found
     with suppress(OSError):  # a cache that cannot be written is asked for again next time
-        _mark(found).touch()
+        _mark(found, patterns).touch()
     return found
+
+
+def _tells_its_head(snapshot: Path) -> bool:
+    """Whether a model says without its weights if it is a cross-encoder."""
+    if (snapshot / "modules.json").exists():
+        return True
+    try:
+        return bool(json.loads((snapshot / "config.json").read_text(encoding="utf-8")).get("architectures"))
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return True  # no weights mend it: the engine says what is wrong
 
 
 def _require_safetensors(hub: str, names: list[str]) -> None:
@@ -105,24 +150,37 @@ def _require_safetensors(hub: str, names: list[str]) -> None:
         )
 
 
-def _mark(snapshot: Path) -> Path:
-    """A file beside a snapshot that says that all of FILES were fetched into it.
+def _is_whole(snapshot: Path, patterns: list[str]) -> bool:
+    return any(_mark(snapshot, fetched).exists() for fetched in (patterns, FILES))
+
+
+def _mark(snapshot: Path, patterns: list[str]) -> Path:
+    """A file beside a snapshot that says that all files of these patterns were fetched into it.
 
     Others fill the same cache, and an interrupted download leaves a part: a model without its modules.json would be
     another one.
     """
-    patterns = sha256("\n".join(FILES).encode()).hexdigest()[:16]
-    return snapshot.parent / f"{snapshot.name}.rayrank-{patterns}"
+    digest = sha256("\n".join(patterns).encode()).hexdigest()[:16]
+    return snapshot.parent / f"{snapshot.name}.rayrank-{digest}"
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, RepositoryNotFoundError):
-        return "the hub has no such model, or it is private"
+def _reason(error: Exception, hub: str, revision: str | None) -> str:
     if isinstance(error, RevisionNotFoundError):
-        return "the hub has no such revision of it"
+        return f"the hub has no revision {revision} of it"
+    if isinstance(error, RepositoryNotFoundError):
+        return (
+            "the hub has no such model, or it is private or gated: then give a token of one who may read it, HF_TOKEN"
+        )
     if isinstance(error, HFValidationError):
         return "not a hub id"
+    why = (
+        "HF_HUB_OFFLINE keeps the hub from being asked"
+        if isinstance(error, OfflineModeIsEnabled)
+        else f"the hub cannot be reached ({type(error).__name__})"
+    )
+    named = "" if revision else f", name the model {hub}@COMMIT"
     return (
-        "not on this machine, and the hub cannot be reached; download it elsewhere and give its directory "
-        f"({type(error).__name__})"
+        f"not on this machine, and {why}. Where it can be: {command(hub, revision)}; then copy its cache "
+        f"(~/.cache/huggingface, or HF_HOME) here{named} and set HF_HUB_OFFLINE=1. HF_ENDPOINT names a mirror, "
+        "HF_TOKEN is for a private model; see docs/weights.md"
     )

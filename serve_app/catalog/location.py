@@ -34,26 +34,41 @@ def resolve(name: str, catalog: Catalog) -> Card:
         )
     hub, _, revision = name.partition("@")
     source = Source(hub=hub, revision=revision or _hub().newest_revision(hub))
-    return _card_of(_hub().download(source), source, hub)
+    return _card_of(_hub().download(source, weights=False), source, hub)
 
 
-def locate(source: Source) -> Path:
+def locate(source: Source, *, weights: bool = True) -> Path:
     """The directory of a model's files, downloaded to the hub's cache when it is not on this machine yet.
 
-    Raises CatalogError when it cannot be had.
+    weights: whether they are needed, too; a gateway reads none. Raises CatalogError when it cannot be had.
     """
-    if source.path is not None:
-        directory = source.path
-    elif source.package is not None:
-        spec = importlib.util.find_spec(source.package)
-        if spec is None or not spec.submodule_search_locations:
-            raise CatalogError(f"the package {source.package} is not installed")
-        directory = Path(spec.submodule_search_locations[0]) / source.directory
-    else:
-        directory = _hub().download(source)
+    directory = _hub().download(source, weights=weights) if source.hub is not None else _placed(source)
     if not directory.is_dir():
         raise CatalogError(f"{directory}: no such directory")
     return directory
+
+
+def locate_here(source: Source) -> Path:
+    """The directory of a model's files as they are on this machine; nothing is downloaded.
+
+    Raises CatalogError, which says how to get it, when it is not there.
+    """
+    if source.hub is None:
+        return locate(source)
+    found: Path | None = _hub().cached(source)
+    if found is None:
+        get = _hub().command(source.hub, source.revision)
+        raise CatalogError(f"not in the hub's cache: a start downloads it, or: {get}")
+    return found
+
+
+def _placed(source: Source) -> Path:
+    if source.path is not None:
+        return source.path
+    spec = importlib.util.find_spec(str(source.package))
+    if spec is None or not spec.submodule_search_locations:
+        raise CatalogError(f"the package {source.package} is not installed")
+    return Path(spec.submodule_search_locations[0]) / source.directory
 
 
 def _directory(name: str) -> Path | None:

@@ -12,11 +12,17 @@ def first_problem(error: ValidationError) -> str:
     """The first field at fault, what is wrong with it, and its value: `http.timeout_s: Input should be …; got 0`."""
     first = error.errors(include_url=False)[0]
     field = ".".join(map(str, first["loc"]))
-    said = first["msg"].removeprefix("Value error, ")
-    # What we refuse ourselves, and what is missing, needs no value; a whole group of fields would be noise.
-    if first["type"] not in ("value_error", "missing") and not isinstance(first["input"], Mapping):
-        said = f"{said}; got {_shown(first['input'])}"
+    said = problem(first)
     return f"{field}: {said}" if field else said
+
+
+def problem(details: Mapping[str, Any]) -> str:
+    """What is wrong with a field, and its value. details: one of a ValidationError's errors."""
+    said: str = details["msg"].removeprefix("Value error, ")
+    # What we refuse ourselves, and what is missing, needs no value; a whole group of fields would be noise.
+    if details["type"] not in ("value_error", "missing") and not isinstance(details["input"], Mapping):
+        said = f"{said}; got {_shown(details['input'])}"
+    return said
 
 
 def _shown(value: Any) -> str:

@@ -48,14 +48,15 @@ def serve(
     from serve_app.launch.address import Address
     from serve_app.launch.cluster import serve_locally  # slow to import
 
-    file = _what_is_served(model, config)
+    file = what_is_served(model, config)
     models = tuple(_as_told(each, replicas, precision) for each in file.settings.models)
     settings = switched(file.settings.model_copy(update={"models": models}), accounts, database)
     address = Address(host or file.host or HOST, port or file.port or PORT)
     serve_locally(settings, address, ingress or default_ingress(), notices)
 
 
-def _what_is_served(model: str | None, config: Path | None) -> ConfigFile:
+def what_is_served(model: str | None, config: Path | None) -> ConfigFile:
+    """What the options and the environment say. Raises UserError."""
     if config and model:
         raise UserError(f"--model {model} and --config {config} each say what is served: give one")
     if config:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import get_origin
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from serve_app.settings import Settings
+from serve_app.settings.variables import group_in
 
 
 def settings() -> None:
@@ -23,20 +24,13 @@ def settings() -> None:
 def _described(group: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Two lines for each option of a group and of the groups in it: name and default, and what it means."""
     for name, field in group.model_fields.items():
-        inner = _group_in(field.annotation)
+        inner = group_in(field.annotation)
         default = "" if inner and field.default else f" {_written(field)}"
         yield f"{prefix}{name}:{default}"
         yield f"    {field.description or (inner and inner.__doc__)}"
         if inner:
             listed = get_origin(field.annotation) is tuple
             yield from _described(inner, f"{prefix}{name}{'[]' if listed else ''}.")
-
-
-def _group_in(annotation: Any) -> type[BaseModel] | None:
-    """The group of options that a field holds: itself, or in a list, or perhaps."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_group_in, get_args(annotation))), None)
 
 
 def _written(field: FieldInfo) -> str:

@@ -50,13 +50,32 @@ def read_config_file(path: Path) -> ConfigFile:
     return ConfigFile(checked_settings(str(path), arguments), host, port)
 
 
+def settings_of(config: Mapping[str, Any]) -> Settings:
+    """The settings of a config's one application. Raises ConfigFileError."""
+    (application,) = config["applications"]
+    return checked_settings("config", application.get("args") or {})
+
+
 def read_yaml(path: Path) -> Any:
     """A YAML file's content. Raises ConfigFileError when it cannot be read."""
+    return parsed_yaml(path, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """A file's text. Raises ConfigFileError when it cannot be read."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigFileError(f"{path}: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigFileError(f"{path}: not YAML: {error}") from None
+
+
+def parsed_yaml(path: Path, content: str) -> Any:
+    """The value that a YAML text has. path: where it is from. Raises ConfigFileError."""
+    try:
+        return yaml.safe_load(content)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that no calendar has is a ValueError
         raise ConfigFileError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
@@ -70,15 +89,15 @@ def checked_settings(source: str, arguments: Mapping[str, Any]) -> Settings:
     except SettingsError as error:
         raise ConfigFileError(f"environment: {error}") from None
     except ValidationError as error:
-        place = source if _says(arguments, error.errors()[0]["loc"]) else "environment"
+        place = source if says(arguments, error.errors()[0]["loc"]) else "environment"
         raise ConfigFileError(f"{place}: {first_problem(error)}") from None
 
 
-def _says(arguments: object, place: Sequence[int | str]) -> bool:
+def says(arguments: object, place: Sequence[int | str]) -> bool:
     """Whether a setting at this place, such as ("models", 0, "name"), is in the arguments."""
     if not place:
         return True
     name, *rest = place
     if isinstance(arguments, Mapping):
-        return name in arguments and _says(arguments[name], rest)
+        return name in arguments and says(arguments[name], rest)
     return True  # in a list, which no other source adds to

@@ -1,8 +1,9 @@
 """Serve on a running Ray cluster, by the REST API of the cluster's dashboard."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
 Config = dict[str, Any]  # a Serve config, as its file has it
@@ -20,6 +21,10 @@ class Cluster(Protocol):
 
     def details(self) -> Config:
         """All that Serve says of itself and its applications: `GET /api/serve/applications/`."""
+        ...
+
+    def nodes(self) -> Sequence[Mapping[str, float]] | None:
+        """What each node has in all, by Ray's names; None where others may be added, or it is not known."""
         ...
 
     def put(self, config: Config) -> None:
@@ -44,6 +49,18 @@ class Dashboard:
     def details(self) -> Config:
         """See Cluster."""
         return _answer_of(self._client.get_serve_details)
+
+    def nodes(self) -> Sequence[Mapping[str, float]] | None:
+        """See Cluster."""
+        try:
+            status, listed = self._asked("/api/cluster_status"), self._asked("/api/v0/nodes?detail=1&limit=10000")
+            return fixed_nodes(status["data"], listed["data"]["result"])
+        except (AttributeError, KeyError, TypeError, DashboardError):  # another Ray says it otherwise, or not now
+            return None
+
+    def _asked(self, path: str) -> Any:
+        answer = _answer_of(lambda: self._client._do_request("GET", path))
+        return _answer_of(answer.json) if answer.status_code == HTTPStatus.OK else {}
 
     def put(self, config: Config) -> None:
         """See Cluster."""
@@ -104,6 +121,17 @@ def running_config(details: Config) -> Config | None:
     whole = ("proxy_location", "http_options", "grpc_options", "target_capacity")
     config = {key: details[key] for key in whole if details.get(key) is not None}
     return config | {"applications": [each["deployed_app_config"] for each in applications]}
+
+
+def fixed_nodes(status: Mapping[str, Any], listed: Mapping[str, Any]) -> list[Mapping[str, float]] | None:
+    """What each living node has, where nothing adds nodes.
+
+    status: of what watches the nodes; it calls each one's type `node_` and its id where there is no autoscaler.
+    """
+    types = status["clusterStatus"]["autoscalerReport"]["nodeTypeMapping"]
+    if not types or any(kind != f"node_{node}" for node, kind in types.items()):
+        return None
+    return [node["resources_total"] for node in listed["result"] if node["state"] == "ALIVE"] or None
 
 
 def _running(deployment: Mapping[str, Any]) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 import yaml
 
 from serve_app.domain.errors import UserError
-from serve_app.launch.config_file import read_yaml
+from serve_app.launch.config_file import read_yaml, settings_of
 from serve_app.launch.dashboard import Cluster, Config, DashboardError, running_config
 from serve_app.launch.rollout import Patience, RolloutError, SupersededError, Tell, roll_out
+from serve_app.launch.room import require_room
 
 
 class Status(IntEnum):
@@ -34,8 +35,10 @@ def release(cluster: Cluster, config: Config, last_good: Path, patience: Patienc
 
     last_good: written when what runs is healthy, and read when it is not. patience: for the way there and for the way
     back. tell: told what happens. Before anything is touched it raises DashboardError when the cluster does not answer,
-    and UserError when the file cannot be read or written.
+    and UserError when its nodes can never have what the config needs, or the file cannot be read or written.
     """
+    if (nodes := cluster.nodes()) is not None:
+        require_room(config, settings_of(config), nodes)
     good = _way_back(cluster, last_good, tell)
     try:
         roll_out(cluster, config, patience, tell)

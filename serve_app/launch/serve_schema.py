@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from serve_app.catalog.problem import first_problem
 from serve_app.launch.config_file import ConfigFileError, read_config_file, read_yaml
+from serve_app.launch.config_lines import Place
 from serve_app.launch.dashboard import Config
 
 
@@ -23,19 +24,26 @@ def releasable_config(path: Path) -> Config:
         ServeDeploySchema.model_validate(config)
     except ValidationError as error:
         raise ConfigFileError(f"{path}: {first_problem(error)}") from None
-    for place, schema in _places(config):
-        if unknown := place.keys() - schema.model_fields.keys():
-            raise ConfigFileError(f"{path}: Serve knows no {', '.join(sorted(map(str, unknown)))}")
+    if unknown := [name for _, name in unknown_names(config)]:
+        raise ConfigFileError(f"{path}: Serve knows no {', '.join(sorted(unknown))}")
     return config
 
 
-def _places(config: Config) -> Iterator[tuple[Config, type[BaseModel]]]:
+def unknown_names(config: Config) -> Iterator[tuple[Place, str]]:
+    """The names in a valid config that Serve passes over, each with the place that it is in."""
+    for place, part, schema in _places(config):
+        for name in part.keys() - schema.model_fields.keys():
+            yield place, str(name)
+
+
+def _places(config: Config) -> Iterator[tuple[Place, Config, type[BaseModel]]]:
     """The parts of a valid config, each with the schema that Serve reads it by."""
     from ray.serve.schema import DeploymentSchema, HTTPOptionsSchema, ServeApplicationSchema, ServeDeploySchema
 
-    yield config, ServeDeploySchema
-    yield config.get("http_options") or {}, HTTPOptionsSchema
-    for application in config["applications"]:
-        yield application, ServeApplicationSchema
-        for deployment in application.get("deployments", []):
-            yield deployment, DeploymentSchema
+    yield (), config, ServeDeploySchema
+    yield ("http_options",), config.get("http_options") or {}, HTTPOptionsSchema
+    for number, application in enumerate(config["applications"]):
+        place = ("applications", number)
+        yield place, application, ServeApplicationSchema
+        for count, deployment in enumerate(application.get("deployments") or ()):
+            yield (*place, "deployments", count), deployment, DeploymentSchema

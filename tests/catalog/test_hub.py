@@ -4,8 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
+from huggingface_hub.utils import filter_repo_objects
 
 from serve_app.catalog import hub
 from serve_app.catalog.card import Source
@@ -15,11 +17,12 @@ SOURCE = Source(hub="org/name", revision="a" * 40)
 
 
 class Hub:
-    """A hub whose snapshot lies in a folder. asked: how often it was reached."""
+    """A hub whose snapshot lies in a folder. asked: how often it was reached. fetched: the names of files, in turn."""
 
     def __init__(self, folder: Path) -> None:
         self.snapshot, self.reachable, self.asked = folder / str(SOURCE.revision), True, 0
-        self.files = ["config.json", "model.safetensors"]
+        self.files = {"config.json": '{"architectures": ["BertModel"]}', "model.safetensors": "", "vocab.txt": ""}
+        self.fetched: list[str] = []
 
     def model_info(self, *_: object, **__: object) -> SimpleNamespace:
         self.asked += 1
@@ -27,9 +30,15 @@ class Hub:
             raise OSError("no network")
         return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in self.files])
 
-    def snapshot_download(self, *_: object, local_files_only: bool = False, **__: Any) -> str:
+    def snapshot_download(
+        self, *_: object, local_files_only: bool = False, allow_patterns: list[str] | None = None, **__: Any
+    ) -> str:
         if not local_files_only:
             self.snapshot.mkdir(exist_ok=True)
+            for name in filter_repo_objects(self.files, allow_patterns=allow_patterns):
+                if not (self.snapshot / name).exists():
+                    (self.snapshot / name).write_text(self.files[name])
+                    self.fetched.append(name)
         elif not self.snapshot.exists():
             raise LocalEntryNotFoundError("not here")
         return str(self.snapshot)
@@ -58,13 +67,76 @@ def test_without_a_network_what_is_there_is_taken_and_that_is_logged(
     remote: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:
     remote.snapshot.mkdir()
+    (remote.snapshot / "model.safetensors").touch()
     remote.reachable = False
     assert hub.download(SOURCE) == remote.snapshot
     assert "not known whether the hub's cache has all of a model's files" in caplog.text
 
 
 def test_a_model_with_pickled_weights_alone_is_refused_with_what_to_do(remote: Hub) -> None:
-    remote.files = ["config.json", "pytorch_model.bin"]
+    remote.files = {"config.json": "", "pytorch_model.bin": ""}
     with pytest.raises(CatalogError, match=r"\(pytorch_model\.bin\) are pickled.*hf download org/name --local-dir DIR"):
         hub.download(SOURCE)
     assert not remote.snapshot.exists()
+
+
+def test_a_gateway_fetches_no_weights_and_a_scorer_beside_it_the_rest(remote: Hub) -> None:
+    for _ in range(2):
+        hub.download(SOURCE, weights=False)
+    assert remote.fetched == ["config.json", "vocab.txt"]
+    for _ in range(2):
+        hub.download(SOURCE)
+    assert remote.fetched[2:] == ["model.safetensors"]
+    hub.download(SOURCE, weights=False)
+    assert remote.asked == 2
+
+
+def test_weights_are_fetched_where_they_alone_tell_the_head(remote: Hub) -> None:
+    remote.files["config.json"] = '{"model_type": "bert"}'
+    hub.download(SOURCE, weights=False)
+    assert "model.safetensors" in remote.fetched
+
+
+def test_what_a_gateway_left_is_no_model_to_a_scorer_without_a_network(remote: Hub) -> None:
+    hub.download(SOURCE, weights=False)
+    remote.reachable = False
+    with pytest.raises(CatalogError, match="the hub cannot be reached"):
+        hub.download(SOURCE)
+
+
+def test_who_cannot_download_is_told_the_command_and_the_variables(
+    remote: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote.reachable = False
+    with pytest.raises(CatalogError) as refusal:
+        hub.download(SOURCE)
+    said = str(refusal.value)
+    assert f"hf download org/name --revision {SOURCE.revision} --include '*.json' --include '*.safetensors'" in said
+    assert all(name in said for name in ("HF_HOME", "HF_HUB_OFFLINE=1", "HF_ENDPOINT", "HF_TOKEN"))
+    assert "\n" not in said
+
+
+def test_the_command_fetches_all_that_is_read_and_no_pickles() -> None:
+    fetched = filter_repo_objects([*hub.FILES, "pytorch_model.bin", "a.py"], allow_patterns=list(hub.PATTERNS))
+    assert list(fetched) == hub.FILES
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OfflineModeIsEnabled("offline"), "HF_HUB_OFFLINE keeps the hub from being asked"),
+        (
+            RepositoryNotFoundError("none", response=httpx.Response(404, request=httpx.Request("GET", "http://hub/"))),
+            "HF_TOKEN",
+        ),
+    ],
+)
+def test_why_it_cannot_be_had_is_said(
+    remote: Hub, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def model_info(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(remote, "model_info", model_info)
+    with pytest.raises(CatalogError, match=said):
+        hub.download(SOURCE)

@@ -255,7 +255,9 @@ def test_without_a_network_a_pinned_hub_id_is_refused_quickly(
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    assert "the hub cannot be reached" in refusal(f"org/no-such-model@{REVISION}", catalog)
+    told = refusal(f"org/no-such-model@{REVISION}", catalog)
+    assert "the hub cannot be reached" in told
+    assert f"hf download org/no-such-model --revision {REVISION} " in told
     assert sum(slept) < 5
 
 

@@ -29,3 +29,11 @@ def test_a_mistake_gets_one_line_and_exit_status_1(
     assert error.startswith("rayrank: ")
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["rank"], ["accounts", "create"]])
+def test_help_is_asked_for_in_short_at_every_command(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rayrank(monkeypatch, *command, "-h") == 0
+    assert f"rayrank {' '.join([*command, ''])}" in capsys.readouterr().out.splitlines()[0]

@@ -55,7 +55,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     ("name", "value", "said"),
     [
         ("GATEWAY__REPLICAS", "0", "gateway.replicas: Input should be greater than 0; got 0"),
-        ("HTTP__TIMEOUT", "5", "http.timeout: Extra inputs are not permitted; got 5"),
+        (
+            "HTTP__TIMEOUT",
+            "5",
+            "RAYRANK_HTTP__TIMEOUT: no setting has this name; the nearest is RAYRANK_HTTP__TIMEOUT_S",
+        ),
+        ("HTTP", '{"timeout": 5}', "http.timeout: Extra inputs are not permitted; got 5"),
         ("MODELS", "nonsense", 'error parsing value for field "models"'),
         ("MODELS", '[{"replicas": 2}]', "models.0.replicas: Extra inputs are not permitted; got 2"),
     ],

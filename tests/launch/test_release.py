@@ -46,6 +46,10 @@ class ScriptedCluster:
     def __init__(self, states: Iterable[dict[str, Any] | Exception]) -> None:
         self._states = list(states)
         self.puts: list[dict[str, Any]] = []
+        self.has: list[dict[str, float]] | None = None
+
+    def nodes(self) -> list[dict[str, float]] | None:
+        return self.has
 
     def details(self) -> dict[str, Any]:
         state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
@@ -153,6 +157,16 @@ def test_autoscaling_under_way_is_healthy() -> None:
     details = state(1, "RUNNING", "UPSCALING")
     details["deployments"]["Gateway"]["status_trigger"] = "AUTOSCALING"
     assert ApplicationState.parse(details).healthy
+
+
+def test_what_no_node_has_is_said_before_anything_is_touched(file: Path) -> None:
+    cluster = ScriptedCluster([state(1, "RUNNING")])
+    cluster.has = [{"CPU": 8}, {"CPU": 8}]
+    model = {"name": "embedded", "scaling": {"gpus": 1}}
+    with pytest.raises(UserError, match=r"^models\[0\] \(embedded\) needs 1 GPU, and .* 2 nodes none has a GPU$"):
+        release(cluster, {"applications": [{"args": {"models": [model]}}]}, file, QUICK, tell=lambda _: None)
+    assert cluster.puts == []
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "deployments").glob("*.yaml")), ids=lambda path: path.name)

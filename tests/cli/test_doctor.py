@@ -1,0 +1,44 @@
+import json
+import socket
+
+import pytest
+
+from tests.cli.command import rayrank
+
+NAMES = {
+    "Python",
+    "packages",
+    "HAProxy",
+    "cores",
+    "GPU",
+    "memory",
+    "TMPDIR",
+    "HOME",
+    "descriptors",
+    "shared memory",
+    "clock",
+}
+
+
+def test_each_thing_is_one_line_and_a_taken_port_is_exit_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        assert rayrank(monkeypatch, "doctor", "--port", port, "--json") == 1
+    findings = {each["name"]: each for each in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert findings.keys() > NAMES
+    assert findings[f"port {port}"]["state"] == "wrong"
+    assert all(bool(each["todo"]) == (each["state"] != "ok") for each in findings.values())
+
+
+def test_wrong_settings_are_a_finding_among_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAYRANK_HTTP__TIMEOUT", "5")
+    assert rayrank(monkeypatch, "doctor") == 1
+    output = capsys.readouterr().out
+    lines = output.splitlines()
+    assert lines[0].startswith("wrong settings: environment: RAYRANK_HTTP__TIMEOUT: no setting has this name")
+    assert len(lines) > len(NAMES)
+    assert " wrong, " in lines[-1]
