@@ -9,7 +9,7 @@ import pytest
 PACKAGES = "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
 COMMAND = """
 from typer.testing import CliRunner
-from serve_app.cli.main import app
+from serve_app.cli.commands import app
 assert CliRunner().invoke(app, {arguments!r}).exit_code == 0
 """
 DOMAIN = sorted(path.stem for path in (Path(__file__).parents[1] / "serve_app" / "domain").glob("[a-z]*.py"))
@@ -29,6 +29,14 @@ def test_the_domain_imports_numpy_and_nothing_else() -> None:
     assert imported - sys.stdlib_module_names == {"numpy", "serve_app"}
 
 
+def test_a_look_at_the_machine_imports_no_torch_and_no_ray() -> None:
+    code = (
+        "from serve_app.cli.commands import app; "
+        "from typer.testing import CliRunner; CliRunner().invoke(app, ['doctor'])"
+    )
+    assert not imported_by(code) & {"ray", "torch", "transformers", "fastapi"}
+
+
 @pytest.mark.parametrize("command", ["models", "settings"])
 def test_a_command_that_only_lists_imports_nothing_heavy(command: str) -> None:
     assert not imported_by(COMMAND.format(arguments=[command])) & {"ray", "torch", "fastapi", "starlette", "tokenizers"}
@@ -38,3 +46,12 @@ def test_a_gateway_imports_no_torch() -> None:
     imported = imported_by("import serve_app.app, serve_app.serving.gateway")
     assert "ray" in imported
     assert "torch" not in imported
+
+
+def test_ranking_here_imports_no_server_and_no_compiler(tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    documents.write_text("Paris\nBananas\n")
+    imported = imported_by(COMMAND.format(arguments=["rank", "capital", str(documents)]))
+    assert "torch" in imported
+    # sympy comes with torch's compiler, pandas and sklearn with transformers' further parts.
+    assert not imported & {"ray", "fastapi", "starlette", "sqlalchemy", "alembic", "sympy", "pandas", "sklearn"}

@@ -16,7 +16,9 @@ from rich.table import Table
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
+from serve_app.cli.document_formats import Format
 from serve_app.cli.documents import read_documents, require_unicode
+from serve_app.cli.interrupt import ended_at_once
 from serve_app.cli.terminal import ModelOption, PrecisionOption, notices
 from serve_app.domain.answer import RankedDocument, Ranking
 from serve_app.domain.errors import ServiceError, UserError
@@ -31,10 +33,21 @@ DAY_S = 86_400.0
 
 def rank(
     query: Annotated[str, typer.Argument(help="What to rank by.")],
-    file: Annotated[Path, typer.Argument(help="Documents: one a line, or JSONL with a text; - for standard input.")],
+    file: Annotated[Path, typer.Argument(help="Documents; - for standard input.")],
     *,
     model: ModelOption = EMBEDDED_MODEL,
     precision: PrecisionOption = "auto",
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="What the file holds: a document a line, JSON objects or texts a line, a JSON list, or a table with a "
+            "header. auto: by its name, or by what it begins with.",
+        ),
+    ] = "auto",
+    column: Annotated[
+        str | None, typer.Option("--column", "-c", help="The table's column or JSON's field with the text.")
+    ] = None,
     top: Annotated[int | None, typer.Option("--top", "-n", min=1, help="Show only this many, the best.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The model's own scores in place of 0 to 1.")] = False,
 ) -> None:
@@ -42,11 +55,12 @@ def rank(
     if not query.strip():
         raise UserError("the query must not be empty or blank")
     require_unicode(query, "the query")
-    documents = read_documents(file)
+    documents = read_documents(file, form, column)
     card = resolve(model, load_catalog())
     request = RerankRequest(card.id, query, documents, top_n=top, raw_scores=raw)
     try:
-        ranking = asyncio.run(_rank(card, EngineSettings(precision=precision), request))
+        with ended_at_once():  # a step of the engine's thread is not waited for
+            ranking = asyncio.run(_rank(card, EngineSettings(precision=precision), request))
     except ServiceError as error:
         raise UserError(error.message) from None
     if sys.stdout.isatty():

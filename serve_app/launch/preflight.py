@@ -1,5 +1,9 @@
 """What would fail after half a minute of starting, found before anything starts."""
 
+import socket
+from contextlib import suppress
+from pathlib import Path
+
 import psutil
 
 from serve_app.catalog.card import Card
@@ -10,6 +14,7 @@ from serve_app.engine.assembly import check
 from serve_app.settings import Settings
 
 GIB = 2**30
+CGROUP = Path("/sys/fs/cgroup")
 STACK_BYTES = 3 * 2**29  # of Ray, Serve and the gateway, the model left out: docs/operations.md
 
 
@@ -32,6 +37,32 @@ def require_models(settings: Settings) -> list[Card]:
 
 def require_memory() -> None:
     """Raise UserError when there is too little memory for Ray and Serve, whatever the model."""
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if free < STACK_BYTES:
         raise UserError(f"{STACK_BYTES / GIB:.1f} GiB of memory are needed; {free / GIB:.1f} GiB are free")
+
+
+def free_memory(cgroup: Path = CGROUP) -> int:
+    """Bytes that this process and its children may still take, of the machine's and of its container's."""
+    free = int(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        limit = int((cgroup / "memory.max").read_text())
+        cached = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+        used = int((cgroup / "memory.current").read_text()) - int(cached.get("inactive_file", 0))
+        free = min(free, max(0, limit - used))
+    return free
+
+
+def require_loopback() -> None:
+    """Raise UserError when processes of this machine cannot reach each other by 127.0.0.1."""
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname(), timeout=5),
+        ):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"the loopback interface does not work (127.0.0.1: {error.strerror or error}); "
+            "bring it up: ip link set lo up"
+        ) from None
