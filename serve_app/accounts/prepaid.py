@@ -1,7 +1,7 @@
 """Accounts with prepaid credit, as one gateway keeps them."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from serve_app.accounts.customers.lookup import Customer, Customers
@@ -62,6 +62,20 @@ class PrepaidAccounts:
         self._own = Limits(**settings.limits.model_dump())
         self._demo = Demo(settings.demo, self._counters) if settings.demo else None
         self._desk = AccountDesk(settings, self._background, self._clock, self._counters, self._customers)
+
+    @property
+    def holds(self) -> int:
+        """How many requests have credit set aside here at the moment."""
+        return self._commits.holds
+
+    @property
+    def away(self) -> bool:
+        """Whether the database could not be asked the last time."""
+        return self._commits.away
+
+    def tell(self, told: Callable[[str, float], object]) -> None:
+        """Have someone told of each ledger operation: its name, and the seconds for which it was waited."""
+        self._commits.told = told
 
     @property
     def desk(self) -> AccountDesk:

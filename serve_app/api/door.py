@@ -17,13 +17,14 @@ from serve_app.api.body import read_in_time
 from serve_app.api.credentials import credentials_of
 from serve_app.api.desk import PRIVATE, at_desk
 from serve_app.api.endpoint import Action, Asked, Endpoint, Get, Lookup, Post
-from serve_app.api.exchange import CLIENT_GONE, Exchange, exchange_of
+from serve_app.api.exchange import CLIENT_GONE, Exchange, Who, exchange_of
 from serve_app.api.hang_up import HungUpError, WhileConnected
 from serve_app.api.headers import read_terms
 from serve_app.api.idempotency import IDEMPOTENCY_KEY, REPLAYED, UNUSED, fingerprint, idempotency_key
 from serve_app.api.mending import mended
 from serve_app.api.notices import warning_header
 from serve_app.api.shared_path import whose
+from serve_app.api.telemetry import NO_TELEMETRY, Telemetry
 from serve_app.api.tenant import tenant_of
 from serve_app.api.timing import SERVER_TIMING, server_timing
 from serve_app.api.traffic import Traffic
@@ -34,12 +35,22 @@ from serve_app.domain.no_accounts import ANYBODY, accounts_off
 from serve_app.domain.service import RankingService
 from serve_app.settings import Settings
 
+MOST_LOGGED = 10_000  # bytes of a body
+
 
 class Door:
     """Runs endpoints on a service, for whom the accounts let in."""
 
-    def __init__(self, service: RankingService, settings: Settings, accounts: Accounts, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        service: RankingService,
+        settings: Settings,
+        accounts: Accounts,
+        traffic: Traffic,
+        telemetry: Telemetry = NO_TELEMETRY,
+    ) -> None:
         self._service, self._settings, self._accounts, self._traffic = service, settings, accounts, traffic
+        self._metrics = telemetry.metrics
 
     async def answer(self, sharing: Sequence[Endpoint], request: Request) -> Response:
         """The answer to a request at the path that these endpoints share, be it an error."""
@@ -64,14 +75,22 @@ class Door:
             yield ANYBODY
             return
         public = endpoint.scope == "public"
-        async with self._accounts.visit(self._who(request, exchange), exchange.request_id, public=public) as visit:
-            exchange.tenant = visit.tenant
+        credentials = self._credentials(request, exchange)
+        async with self._accounts.visit(credentials, exchange.request_id, public=public) as visit:
+            exchange.tenant, exchange.who = visit.tenant, self._who(credentials)
             try:
                 yield visit
             finally:
                 exchange.headers = visit.headers
 
-    def _who(self, request: Request, exchange: Exchange) -> Credentials:
+    def _who(self, credentials: Credentials) -> Who:
+        if self._accounts.desk is None:
+            return "anyone"
+        if credentials.key is None and credentials.email is None:
+            return "demo" if credentials.demo else "public"
+        return "account"
+
+    def _credentials(self, request: Request, exchange: Exchange) -> Credentials:
         if self._accounts.desk is None:  # whatever a client sends for a key is nobody's
             return Credentials(exchange.tenant)
         accounts = self._settings.accounts
@@ -93,34 +112,49 @@ class Door:
             )
         else:
             assert isinstance(endpoint, Get)
-            response = self._tell(endpoint, request, visit)
+            response = await self._tell(endpoint, request, visit)
         if desk is not None and IDEMPOTENCY_KEY in request.headers:
             response.headers.update(warning_header([UNUSED]))
         return response
 
-    def _tell(self, endpoint: Get, request: Request, visit: Visit) -> Response:
+    async def _tell(self, endpoint: Get, request: Request, visit: Visit) -> Response:
         endpoint.require_allowed(visit)
-        body = endpoint.tell(Lookup(self._service, self._settings, self._traffic, request.path_params))
+        told = endpoint.tell(Lookup(self._service, self._settings, self._traffic, request.path_params, self._metrics))
+        body = told if isinstance(told, bytes) else await told
         if endpoint.cached:
             return unless_unchanged(request.headers, body)
-        return _json(body, {} if endpoint.scope in {None, "public"} else PRIVATE)
+        headers = {} if endpoint.scope in {None, "public"} else PRIVATE
+        return Response(body, headers=headers, media_type=endpoint.media_type)
 
     async def _work(
         self, sharing: Sequence[Post[Any, Any, Any]], request: Request, exchange: Exchange, visit: Visit
     ) -> Response:
         http = self._settings.http
-        terms = read_terms(request.headers, http, visit, began=exchange.began, request_id=exchange.request_id)
+        terms = read_terms(
+            request.headers,
+            http,
+            visit,
+            began=exchange.began,
+            request_id=exchange.request_id,
+            trace=exchange.trace,
+        )
+        exchange.tier = terms.caller.tier
         key = None if self._accounts.desk is None else idempotency_key(request.headers)
         raw = await read_in_time(request, http.max_body_bytes, exchange.began, terms.timeout_s)
+        if self._settings.telemetry.log_texts:
+            exchange.body = raw[:MOST_LOGGED]
         given = await mended(raw)
+        exchange.share.reach_parsed(given.body)
         endpoint = whose(sharing, given.body)
         _enter(exchange, endpoint)
         body, asked = endpoint.read(given.body, http, given.warnings)
+        del given  # may be large, as is the body as it came
         model = asked_model(asked, self._service)
         exchange.model = model.facts.id if model else ""
         require_model_allowed(visit, endpoint, model)
         if key and (kept := await visit.claim(key, await fingerprint(request, terms.caller.tier, raw))):
             return _json(kept.body, {**kept.headers, REPLAYED: "true"})
+        del raw
         async with WhileConnected(request.receive) as connected, self._service.job(asked, terms) as job:
             answer = await job.answer()
             connected.stop()
@@ -130,6 +164,7 @@ class Door:
                 visit.keep(KeptAnswer(reply.body, headers))
             await job.capture()
         exchange.tokens, exchange.documents = answer.usage.tokens, answer.usage.documents
+        exchange.stages = answer.stages
         return _json(reply.body, headers)
 
 

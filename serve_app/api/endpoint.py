@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from serve_app.api.error_form import ErrorForm
 from serve_app.api.errors import NATIVE
 from serve_app.api.traffic import Traffic
-from serve_app.api.validation import RequestBody, validated
+from serve_app.api.validation import RequestBody, require_sizes, validated
 from serve_app.domain.account import Scope
 from serve_app.domain.accounts import Desk, Visit
 from serve_app.domain.request import ModelRequest
@@ -19,6 +19,7 @@ from serve_app.settings import HttpSettings, Settings
 # public: without a key, too, but not with a wrong one. None: nobody is asked who they are.
 Access = Scope | Literal["public"] | None
 Method = Literal["GET", "POST", "DELETE"]
+JSON = "application/json"
 Given = TypeVar("Given")
 Query = TypeVar("Query", bound=RequestBody)
 Body = TypeVar("Body", bound=RequestBody)
@@ -118,29 +119,35 @@ class Post(Endpoint, Generic[Body, Request, Answer]):
         """
         checked = validated(self.body, body)
         request = self.parse(checked, http)
+        require_sizes(request, http.max_text_characters)
         request.warnings[:0] = warnings
         return checked, request
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What an answer that needs no model is taken from. path: the path's parameters."""
+    """What an answer that needs no model is taken from. path: the path's parameters.
+
+    metrics: see telemetry.Telemetry.
+    """
 
     service: RankingService
     settings: Settings
     traffic: Traffic
     path: Mapping[str, str]
+    metrics: Callable[[], Awaitable[bytes]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Get(Endpoint):
     """An endpoint that tells something at once.
 
-    tell: the answer's body; raises ServiceError. cached: whether answers have an entity tag.
+    tell: the answer's body; raises ServiceError. cached: whether answers have an entity tag. media_type: of the answer.
     """
 
-    tell: Callable[[Lookup], bytes]
+    tell: Callable[[Lookup], bytes | Awaitable[bytes]]
     cached: bool = False
+    media_type: str = JSON
 
     @property
     def method(self) -> Method:
@@ -185,7 +192,7 @@ class Action(Endpoint, Generic[Given, Query]):
     headers: Mapping[str, str] = field(default_factory=dict)
     max_body_bytes: int = 1 << 16
     status: int = 200
-    media_type: str = "application/json"
+    media_type: str = JSON
 
     @property
     def method(self) -> Method:

@@ -6,16 +6,23 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from starlette.types import Scope
 
 from serve_app.api.error_form import Errors
 from serve_app.api.errors import NATIVE
+from serve_app.api.room import Share
+from serve_app.domain.answer import Stages
+from serve_app.domain.caller import Tier
+from serve_app.domain.trace import UNTRACED, Trace
 
 log = logging.getLogger("rayrank.requests")
 
 REQUEST_ID = "X-Request-Id"
 SANE_ID = re.compile(r"[\x21-\x7e]{1,128}")
+# How someone was let in; "": not at all, or unasked.
+Who = Literal["", "account", "demo", "public", "anyone"]
 CLIENT_GONE = 499  # nginx's status for a client that hung up; it is logged and never sent
 
 
@@ -23,13 +30,16 @@ CLIENT_GONE = 499  # nginx's status for a client that hung up; it is logged and 
 class Exchange:
     """What is told of a request when it is over; the door fills it in.
 
-    began: when it arrived, on the event loop's clock. errors: the form of its errors. endpoint: its name, "" where
-    there is none. of_model: whether that asks something of a model. model: the id of the one that was asked, "" where
-    that cannot be told or is not served. status: the answer's. code: of the error, "" where there was none. tenant:
-    with whom it shares the replicas. headers: that its answer has, be it an error. tokens, documents: that were billed.
+    began: when it arrived, on the event loop's clock. share: of the room for bodies. errors: the form of its errors.
+    endpoint: its name, "" where there is none. of_model: whether that asks something of a model. model: the id of the
+    one that was asked, "" where that cannot be told or is not served. status: the answer's. code: of the error, ""
+    where there was none. tenant: with whom it shares the replicas. who: how that one was let in. headers: that its
+    answer has, be it an error. tokens, documents: that were billed. tier, stages: of its work. trace: follows it. body:
+    the beginning of what was sent, where the settings have that logged.
     """
 
     request_id: str
+    share: Share
     began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     errors: Errors = NATIVE
     endpoint: str = ""
@@ -41,6 +51,11 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     tokens: int = 0
     documents: int = 0
+    who: Who = ""
+    tier: Tier = "standard"
+    stages: Stages | None = None
+    trace: Trace = UNTRACED
+    body: bytes = b""
 
     @property
     def elapsed_s(self) -> float:
@@ -50,11 +65,11 @@ class Exchange:
     def log(self) -> None:
         """Log that the request is over: one event with fields, at level INFO.
 
-        Fields: request_id, endpoint, status, code, seconds, tokens, documents, tenant.
+        Fields: request_id, endpoint, status, code, seconds, tokens, documents, tenant; trace where it is followed.
         """
         if log.isEnabledFor(logging.INFO):
             # Logger.info would look for its caller on the stack, which takes longer than all the rest.
-            fields = {
+            fields: dict[str, str | int | float] = {
                 "name": log.name,
                 "levelno": logging.INFO,
                 "levelname": "INFO",
@@ -68,12 +83,16 @@ class Exchange:
                 "documents": self.documents,
                 "tenant": self.tenant,
             }
+            if self.trace.context:
+                fields["trace"] = self.trace.context
+            if self.body:
+                fields["body"] = self.body.decode(errors="replace")
             log.handle(logging.makeLogRecord(fields))
 
 
-def begin(scope: Scope, given_id: str) -> Exchange:
+def begin(scope: Scope, given_id: str, share: Share) -> Exchange:
     """The exchange of a request that has just arrived. given_id: kept when it is sane, else a new one is made."""
-    exchange = Exchange(given_id if SANE_ID.fullmatch(given_id) else uuid.uuid4().hex)
+    exchange = Exchange(given_id if SANE_ID.fullmatch(given_id) else uuid.uuid4().hex, share)
     scope.setdefault("state", {})["exchange"] = exchange
     return exchange
 

@@ -10,6 +10,7 @@ from serve_app.domain.caller import TIERS, Caller, Tier
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.no_accounts import ANYBODY
 from serve_app.domain.terms import Terms
+from serve_app.domain.trace import UNTRACED, Trace
 from serve_app.settings import HttpSettings
 
 TIMEOUT_HEADER = "x-request-timeout-seconds"  # Ray Serve's own name for it
@@ -23,7 +24,13 @@ PREFERRED_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])
 
 
 def read_terms(
-    headers: Headers, http: HttpSettings, visit: Visit = ANYBODY, *, began: float | None = None, request_id: str = ""
+    headers: Headers,
+    http: HttpSettings,
+    visit: Visit = ANYBODY,
+    *,
+    began: float | None = None,
+    request_id: str = "",
+    trace: Trace = UNTRACED,
 ) -> Terms:
     """The terms of a visitor's request. Raises ServiceError invalid_request, which names the header."""
     return Terms(
@@ -34,6 +41,7 @@ def read_terms(
         request_id=request_id,
         meter=visit,
         free=visit.free,
+        trace=trace,
     )
 
 

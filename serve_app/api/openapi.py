@@ -11,7 +11,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, TypeAdapter
 from starlette.responses import JSONResponse, Response
 
-from serve_app.api.endpoint import Action, Endpoint, Get, Post
+from serve_app.api.endpoint import JSON, Action, Endpoint, Get, Post
 from serve_app.api.exchange import REQUEST_ID
 from serve_app.api.headers import LIMIT_HEADERS, TIER_HEADER, TIMEOUT_HEADER
 from serve_app.api.idempotency import IDEMPOTENCY_KEY, KEY_FORM, REPLAYED
@@ -19,7 +19,10 @@ from serve_app.api.notices import WARNING
 from serve_app.api.timing import SERVER_TIMING
 from serve_app.domain.caller import TIERS
 
-JSON, CSV = "application/json", "text/csv"
+# The groups of /docs, in its order.
+RANKING, OTHER_FORMS, EMBEDDING = "Ranking", "Ranking in other services' forms", "Embeddings and tokens"
+MODELS, ACCOUNTS, RUNNING = "Models", "Accounts", "Running it"
+TAGS = [{"name": name} for name in (RANKING, OTHER_FORMS, EMBEDDING, MODELS, ACCOUNTS, RUNNING)]
 DESCRIPTIONS = {
     400: "The request cannot be read, or not as it is; the message names field, value and limit.",
     401: "Without a key, or with a wrong one, where accounts are on.",
@@ -92,10 +95,9 @@ TERMS: Sequence[dict[str, Any]] = (
 )
 
 
-class CsvResponse(Response):
-    """An answer that is a table, for FastAPI to name its type."""
-
-    media_type = CSV
+def _response_class(media_type: str) -> type[Response]:
+    """A class of answers, for FastAPI to name their type."""
+    return JSONResponse if media_type == JSON else type("Answer", (Response,), {"media_type": media_type})
 
 
 def operation(path: str, sharing: Sequence[Endpoint]) -> dict[str, Any]:
@@ -103,16 +105,28 @@ def operation(path: str, sharing: Sequence[Endpoint]) -> dict[str, Any]:
     first = sharing[0]
     return {
         "operation_id": _operation_id(first, path),
+        "tags": [_tag(first, path)],
         "summary": first.words.summary,
         "description": " ".join(endpoint.words.description for endpoint in sharing if endpoint.words.description),
         "response_model": reduce(or_, (endpoint.answer for endpoint in sharing)),
         "status_code": _status(first),
         "responses": _good_responses(first) | _error_responses(sharing),
-        "response_class": CsvResponse if _media_type(first) == CSV else JSONResponse,
+        "response_class": _response_class(_media_type(first)),
         # Never called: the door looks at keys itself.
         "dependencies": [Security(KEY)] if first.scope else [],
         "openapi_extra": _extra(path, sharing),
     }
+
+
+def _tag(endpoint: Endpoint, path: str) -> str:
+    """The group of /docs that a path is in."""
+    if isinstance(endpoint, Action):
+        return ACCOUNTS
+    if isinstance(endpoint, Get):
+        return MODELS if endpoint.scope == "public" else RUNNING
+    if endpoint.scope == "embeddings":
+        return EMBEDDING
+    return RANKING if endpoint.name == "rerank" and path == endpoint.paths[0] else OTHER_FORMS
 
 
 def _status(endpoint: Endpoint) -> int:
@@ -120,7 +134,7 @@ def _status(endpoint: Endpoint) -> int:
 
 
 def _media_type(endpoint: Endpoint) -> str:
-    return endpoint.media_type if isinstance(endpoint, Action) else JSON
+    return endpoint.media_type if isinstance(endpoint, Action | Get) else JSON
 
 
 def _statuses(endpoint: Endpoint) -> set[int]:

@@ -23,7 +23,9 @@ from serve_app.api.head import HeadAsGet
 from serve_app.api.headers import LIMIT_HEADERS
 from serve_app.api.idempotency import REPLAYED
 from serve_app.api.notices import WARNING
+from serve_app.api.room import Room
 from serve_app.api.surface import by_path, error_form
+from serve_app.api.telemetry import NO_TELEMETRY, Telemetry
 from serve_app.api.timing import SERVER_TIMING
 from serve_app.api.traffic import Traffic
 from serve_app.domain.accounts import Accounts
@@ -38,22 +40,29 @@ COMPRESSION = 1
 EXPOSED = [REQUEST_ID, SERVER_TIMING, WARNING, "Retry-After", "ETag", "WWW-Authenticate", REPLAYED, *LIMIT_HEADERS]
 
 
-def build_api(service: RankingService, settings: Settings, accounts: Accounts | None = None) -> FastAPI:
+def build_api(
+    service: RankingService,
+    settings: Settings,
+    accounts: Accounts | None = None,
+    telemetry: Telemetry = NO_TELEMETRY,
+) -> FastAPI:
     """The ASGI application over a service. accounts: None where whoever reaches it may ask.
 
     Its `state.traffic` is the Traffic that it counts.
     """
-    traffic = Traffic()
+    traffic = Traffic(counted=telemetry.counted)
     app = FastAPIOffline(
         title="rayrank",
         version=__version__,
         description="Sends documents back sorted by relevance to a query.",
         openapi_url="/v1/openapi.json",
+        openapi_tags=openapi.TAGS,
         redoc_url=None,
         redirect_slashes=False,
     )
     app.state.traffic = traffic
-    app.add_middleware(RequestContext, error_form=error_form, traffic=traffic)
+    room = Room(settings.http.max_bytes_in_work)
+    app.add_middleware(RequestContext, error_form=error_form, traffic=traffic, room=room, telemetry=telemetry)
     app.add_middleware(GZipMiddleware, minimum_size=WORTH_COMPRESSING, compresslevel=COMPRESSION)
     app.add_middleware(HeadAsGet)
     if origins := settings.http.cors_origins:
@@ -65,7 +74,7 @@ def build_api(service: RankingService, settings: Settings, accounts: Accounts | 
             expose_headers=EXPOSED,
         )
     app.add_exception_handler(HTTPException, _answer_http_exception)
-    door = Door(service, settings, accounts or NoAccounts(), traffic)
+    door = Door(service, settings, accounts or NoAccounts(), traffic, telemetry)
     for (path, method), sharing in by_path().items():
         app.router.add_api_route(
             path,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from serve_app.api.dialects import cohere_v2, health, models, native, nim, openai, status, vllm, voyage
+from serve_app.api.dialects import cohere_v2, health, metrics, models, native, nim, openai, status, vllm, voyage
 from serve_app.api.dialects.account import balance, credit, keys, sign_up, usage
 from serve_app.api.dialects.tei import embed, info, rerank, tokenize
 from serve_app.api.endpoint import Endpoint, Method
@@ -24,6 +24,7 @@ ENDPOINTS: Sequence[Endpoint] = (
     models.MODELS,
     models.MODEL,
     status.STATUS,
+    metrics.METRICS,
     balance.ACCOUNT,
     usage.USAGE,
     usage.USAGE_CSV,

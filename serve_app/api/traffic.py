@@ -3,9 +3,12 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from serve_app.api.exchange import CLIENT_GONE
 from serve_app.api.latencies import Latencies
+from serve_app.domain.answer import Stages
+from serve_app.domain.caller import Tier
 
 MINUTE_S = 60
 MINUTES = 60
@@ -57,21 +60,42 @@ class Minute:
     counts: Counts
 
 
+class Counted(Protocol):
+    """Whoever is told of each request of a model that is over."""
+
+    def __call__(self, model: str, tier: Tier, tokens: int, documents: int, stages: Stages | None) -> object:
+        """See Traffic.record; the model is a served one, or ""."""
+        ...
+
+
 class Traffic:
     """The count of one gateway; requests that no model can be told of are the model ""'s.
 
-    clock: seconds since 1970. started: when this was made. in_work: requests that are answered at the moment.
+    clock: seconds since 1970. counted: told of what is recorded. started: when this was made. in_work: requests that
+    are answered at the moment.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.time, counted: Counted | None = None) -> None:
+        self._clock, self._counted = clock, counted
         self.started = clock()
         self.in_work = 0
         self._minutes: dict[int, dict[str, Counts]] = {}
         self._models: set[str] = set()
 
-    def record(self, model: str, status: int, seconds: float, tokens: int, documents: int) -> None:
-        """Count a request that is over. seconds: that it took."""
+    def record(
+        self,
+        model: str,
+        status: int,
+        seconds: float,
+        tokens: int,
+        documents: int,
+        *,
+        tier: Tier = "standard",
+        stages: Stages | None = None,
+    ) -> None:
+        """Count a request that is over. seconds: that it took. stages: of its work; None where it came to none."""
+        if self._counted:
+            self._counted(model, tier, tokens, documents, stages)
         number = int(self._clock()) // MINUTE_S
         minute = self._minutes.get(number)
         if minute is None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from serve_app.domain.caller import ANYONE, Caller
 from serve_app.domain.meter import FREE, Meter
+from serve_app.domain.trace import UNTRACED, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class Terms:
     timeout_s: the longest that its work may take, from `began` on. wait_s: how much longer it may take because a cold
     model has to start first. began: when it arrived, on the event loop's clock; None for when its work is asked for.
     request_id: finds it in the logs, down to the replica. meter: who pays. free: the answer costs nothing, whatever
-    the model's price.
+    the model's price. trace: follows its work.
     """
 
     timeout_s: float
@@ -23,3 +24,4 @@ class Terms:
     request_id: str = ""
     meter: Meter = FREE
     free: bool = False
+    trace: Trace = UNTRACED

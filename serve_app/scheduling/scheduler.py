@@ -14,7 +14,7 @@ from serve_app.scheduling.backlog import Backlog
 from serve_app.scheduling.device import Device, StepTooLargeError
 from serve_app.scheduling.rate import Rate
 from serve_app.scheduling.tiers import Tiers
-from serve_app.scheduling.work import Part, StepError, Work
+from serve_app.scheduling.work import Part, Step, StepError, StepTold, Work
 from serve_app.settings import QueueSettings
 
 log = logging.getLogger("rayrank.scheduler")
@@ -45,6 +45,9 @@ class Scheduler:
     which costs a third of the speed. queue: what may wait, and for how long. max_step_tokens: of one step, None for
     what suits the device; halved whenever one does not fit into the device's memory; a longer sequence has a step of
     its own. rate: what is known of the device's speed. clock: seconds, as deadlines are given.
+
+    steps, tokens, capacity_tokens, busy_s: of all steps that were computed: their number, the tokens in them, those
+    that would have filled them, and the seconds that they had the device.
     """
 
     def __init__(
@@ -71,7 +74,8 @@ class Scheduler:
         self._last_done = 0.0
         self._closed = False
         self._rate = rate or Rate()
-        self.tokens = 0
+        self.steps = self.tokens = self.capacity_tokens = 0
+        self.busy_s = 0.0
 
     @property
     def queued_tokens(self) -> int:
@@ -98,11 +102,12 @@ class Scheduler:
         *,
         request_tokens: int | None = None,
         request_id: str = "",
+        told: StepTold | None = None,
     ) -> Work:
         """Queue some sequences.
 
         request_tokens: of the whole request that they are a part of; None where they are all of it. request_id: of that
-        request, for logs.
+        request, for logs. told: of each step that computed some of them.
         Must be called on the event loop. Raises OverloadedError at once when they do not fit into the queue; work that
         finds the queue empty always does. Raises RuntimeError after close().
         """
@@ -112,7 +117,7 @@ class Scheduler:
         rank = now + (request_tokens or arriving) / rate if rate else now
         self._require_room(arriving, caller, rank, request_id)
         result = asyncio.get_running_loop().create_future()
-        work = Work(sequences, deadline, caller, rank, result, arrived=now, request_id=request_id)
+        work = Work(sequences, deadline, caller, rank, result, arrived=now, request_id=request_id, told=told)
         if not len(sequences):
             result.set_result(np.empty((0, 1), dtype=np.float32))
             return work
@@ -210,10 +215,19 @@ class Scheduler:
                 await self._compute([part])
             return
         self._count(_tokens(parts), began)
+        self._tell(parts, began)
         offset = 0
         for work, indices in parts:
             work.settle(indices, found[offset : offset + indices.size])
             offset += indices.size
+
+    def _tell(self, parts: list[Part], began: float) -> None:
+        """Tell who wants to know of a step that is over."""
+        if any(work.told for work, _ in parts):
+            tokens = _tokens(parts)
+            for work, indices in parts:
+                if work.told:
+                    work.told(Step(began, self._clock(), tokens, work.tokens_of(indices)))
 
     async def _compute_halves(self, parts: list[Part], error: StepTooLargeError) -> None:
         if sum(indices.size for _, indices in parts) == 1:
@@ -230,7 +244,10 @@ class Scheduler:
         # A step that was started while another ran has the device only from that one's end.
         seconds = max(done - max(began, self._last_done), 1e-6)
         self._last_done = done
+        self.steps += 1
         self.tokens += tokens
+        self.capacity_tokens += max(tokens, self._max_step_tokens)
+        self.busy_s += seconds
         if 2 * tokens >= self._max_step_tokens:
             self._rate.learn(tokens, seconds)
 

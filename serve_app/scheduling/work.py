@@ -1,6 +1,7 @@
 """Work that waits for a device, and what may come of it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,22 @@ class StepError(Exception):
     """The model failed on this work, alone in a step."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that is over.
+
+    began, done: on the scheduler's clock. tokens: in all of it. own_tokens: of the work that is told of it.
+    """
+
+    began: float
+    done: float
+    tokens: int
+    own_tokens: int
+
+
+StepTold = Callable[[Step], object]
+
+
 @dataclass(slots=True, eq=False)
 class Work:
     """Sequences that are answered together, with a row each.
@@ -25,7 +42,7 @@ class Work:
     deadline: on the scheduler's clock, seconds. rank: decides among works of one tenant, lowest first.
     result: float32 (sequences, width), in the order given; cancel it and what has not started is dropped. arrived,
     began: when it was queued, and when a step first took some of it, on the scheduler's clock. request_id: of the
-    request that it is a part of, for logs.
+    request that it is a part of, for logs. told: of each step that computed some of it.
     """
 
     sequences: Sequences
@@ -35,6 +52,7 @@ class Work:
     result: asyncio.Future[Rows]
     arrived: float = 0.0
     request_id: str = ""
+    told: StepTold | None = None
     waiting_tokens: int = field(init=False)  # that no step has taken yet, as the backlog counts them
     began: float | None = None
     started: int = 0  # how many of `_order` went into steps

@@ -131,7 +131,7 @@ class Admission:
     @contextmanager
     def _in_line(self, dispatcher: Dispatcher, demand: Demand, terms: Terms, deadline: float) -> Iterator[Ticket]:
         """Count a request among those that wait for the model's replicas."""
-        ticket = Ticket(deadline, terms.caller, terms.request_id, demand.tokens or 0)
+        ticket = Ticket(deadline, terms.caller, terms.request_id, demand.tokens or 0, trace=terms.trace)
         if demand.tokens is None:
             yield ticket
             return

@@ -1,6 +1,7 @@
 """Shards to replicas and scores back. Plain asyncio: what a replica is, the caller says."""
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,17 +26,23 @@ from serve_app.service.replicas import (
 from serve_app.service.ticket import Ticket
 from serve_app.settings import ShardingSettings
 
+log = logging.getLogger("rayrank.dispatch")
+
 # A shard that loses its replica this often may be what kills them.
 SENDS = 5
 FIRST_PAUSE_S = 0.05
 
 
 class Dispatcher:
-    """Has passages scored by the replicas of one model. backlog: the requests that are in work here."""
+    """Has passages scored by the replicas of one model.
+
+    backlog: the requests that are in work here. retries: how often a shard was lost and sent again.
+    """
 
     def __init__(self, replicas: Replicas, limits: ShardingSettings) -> None:
         self.replicas, self.limits, self.pace = replicas, limits, Pace()
         self.backlog = Backlog[Ticket]()
+        self.retries = 0
 
     @property
     def running(self) -> int:
@@ -129,7 +136,7 @@ class Spread:
         self._waves: list[Wave] = []
         self.queue_s = 0.0
         self.began: float | None = None
-        self._out = 0
+        self._out = self._shards = 0
         self._landed = asyncio.Condition()
 
     @property
@@ -160,7 +167,8 @@ class Spread:
         self._waves.append(wave)
         self.began = self.began or asyncio.get_running_loop().time()
         for shard, indices in cut_shards(passages, count):
-            self._tasks.create_task(self._fill(wave, indices, shard, request_tokens or tokens))
+            self._shards += 1
+            self._tasks.create_task(self._fill(wave, indices, shard, request_tokens or tokens, self._shards))
 
     def _backlogs(self) -> list[float]:
         """Tokens that each replica that runs scores before this request's."""
@@ -168,12 +176,14 @@ class Spread:
         ahead = self._ticket.delay_s * rate if rate else math.inf
         return [min(backlog, ahead) for backlog in self._replicas.backlogs()]
 
-    async def _fill(self, wave: Wave, indices: NDArray[np.intp], shard: Shard, request_tokens: int) -> None:
+    async def _fill(
+        self, wave: Wave, indices: NDArray[np.intp], shard: Shard, request_tokens: int, shard_id: int
+    ) -> None:
         async with self._landed:
             await self._landed.wait_for(self._has_room)
             self._out += 1
         try:
-            wave.fill(indices, await self._score(shard, request_tokens))
+            wave.fill(indices, await self._score(shard, request_tokens, shard_id))
         finally:
             self._out -= 1
             async with self._landed:
@@ -182,12 +192,15 @@ class Spread:
     def _has_room(self) -> bool:
         return self._out < max(len(self._replicas.backlogs()), 1) * self._limits.in_flight
 
-    async def _score(self, shard: Shard, request_tokens: int) -> NDArray[np.float32]:
+    async def _score(self, shard: Shard, request_tokens: int, shard_id: int) -> NDArray[np.float32]:
         for attempt in range(SENDS):
             try:
-                answer = await self._send(shard, request_tokens)
+                answer = await self._send(shard, request_tokens, shard_id)
                 break
             except ReplicaLostError:
+                self._dispatcher.retries += 1
+                told = {"request_id": self._ticket.request_id, "shard_id": shard_id, "attempt": attempt + 1}
+                log.warning("replica lost", extra=told)
                 # Serve does not retry a call whose replica died; scoring changes nothing, so it may run twice.
                 await asyncio.sleep(FIRST_PAUSE_S * attempt**2)
         else:
@@ -200,12 +213,14 @@ class Spread:
         self._dispatcher.backlog.take(self._ticket.caller, self._ticket, shard.total_tokens)
         return answer.results
 
-    async def _send(self, shard: Shard, request_tokens: int) -> ShardAnswer:
+    async def _send(self, shard: Shard, request_tokens: int, shard_id: int) -> ShardAnswer:
         clock, ticket = asyncio.get_running_loop().time, self._ticket
         began = clock()
         try:
-            call = ShardCall(shard, ticket.deadline - began, ticket.caller, request_tokens, ticket.request_id)
-            answer = await self._replicas.send(call)
+            with ticket.trace.part("shard", id=shard_id, tokens=shard.total_tokens) as part:
+                timeout_s, names = ticket.deadline - began, (ticket.request_id, shard_id, part.context)
+                call = ShardCall(shard, timeout_s, ticket.caller, request_tokens, *names)
+                answer = await self._replicas.send(call)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -57,7 +57,8 @@ class Embed:
         """See Operation."""
         model, request = self._model, self._request
         reading = Reading(truncate=request.truncate, truncated_side=request.truncated_side)
-        reader = Reader(model.tokenizer, model.form, means.threads, reading, prompt=self._prompt)
+        prompt, trace = self._prompt, means.ticket.trace
+        reader = Reader(model.tokenizer, model.form, means.threads, reading, prompt=prompt, trace=trace)
         try:
             async with model.dispatcher.request(means.ticket) as spread:
                 means.spread = spread

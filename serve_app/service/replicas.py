@@ -21,7 +21,8 @@ class ShardCall:
     """A shard on its way to a replica.
 
     timeout_s: what is left of the request's time. request_tokens: of the whole request, as far as it is known.
-    request_id: of that request, for the replica's logs.
+    request_id: of that request, shard_id: its number among that request's shards, for the replica's logs. trace: a
+    Trace's context.
     """
 
     shard: Shard
@@ -29,6 +30,8 @@ class ShardCall:
     caller: Caller
     request_tokens: int
     request_id: str = ""
+    shard_id: int = 0
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

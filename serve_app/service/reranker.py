@@ -25,7 +25,7 @@ from serve_app.service.score import Score
 from serve_app.service.served import BrokenModel, ServedModel
 from serve_app.service.tokenize import Tokenize
 from serve_app.service.tokenizer_threads import TokenizerThreads
-from serve_app.settings import QueueSettings, ShardingSettings
+from serve_app.settings import HttpSettings, QueueSettings, ShardingSettings
 
 BROKEN_RETRY_S = 60
 
@@ -60,7 +60,7 @@ class AdmittedJob(Generic[Answer]):
 class Reranker:
     """See domain.service.RankingService.
 
-    models: the served ones, the default first.
+    models: the served ones, the default first. max_tokens_told: of one tokenize request.
     """
 
     def __init__(
@@ -70,11 +70,12 @@ class Reranker:
         sharding: ShardingSettings,
         *,
         tokenizer_threads: int = 1,
+        max_tokens_told: int = HttpSettings().max_tokens_told,
     ) -> None:
         self._models = models
         self._by_name = {name.lower(): model for model in models for name in (model.card.id, *model.card.aliases)}
         self._threads = TokenizerThreads(tokenizer_threads)
-        self._max_passages = sharding.max_passages
+        self._max_passages, self._max_tokens_told = sharding.max_passages, max_tokens_told
         self._admission = Admission(queue)
 
     def models(self) -> list[ModelInfo]:
@@ -115,7 +116,7 @@ class Reranker:
             case EmbedRequest():
                 return Embed(model, request, price)
             case TokenizeRequest():
-                return Tokenize(model, request)
+                return Tokenize(model, request, self._max_tokens_told)
         raise TypeError(f"{type(request).__name__} is no request that a model answers")
 
     def _find(self, name: str | None) -> ServedModel:

@@ -108,7 +108,8 @@ class Scoring:
 
     def reader(self, means: Means) -> Reader:
         """What tokenises the texts."""
-        return Reader(self.model.tokenizer, self.form, means.threads, self.reading, self.query_prompt, self.prompt)
+        prompts, trace = (self.query_prompt, self.prompt), means.ticket.trace
+        return Reader(self.model.tokenizer, self.form, means.threads, self.reading, *prompts, trace=trace)
 
     async def run(self, reader: Reader, means: Means) -> Scored:
         """Score the texts of all groups. Raises PassageTooLongError, and ServiceError as Dispatcher.request."""

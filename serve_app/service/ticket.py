@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from serve_app.domain.caller import ANYONE, Caller
+from serve_app.domain.trace import UNTRACED, Trace
 
 
 @dataclass(slots=True, eq=False)
@@ -11,7 +12,7 @@ class Ticket:
 
     deadline: on the event loop's clock. waiting_tokens: an estimate of what the replicas have still to score for it.
     rank: as in FairQueue. delay_s: by which others were expected to delay it, when it was admitted; infinite where that
-    is not known.
+    is not known. trace: as in Terms.
     """
 
     deadline: float
@@ -20,3 +21,4 @@ class Ticket:
     waiting_tokens: int = 0
     rank: float = 0.0
     delay_s: float = float("inf")
+    trace: Trace = UNTRACED

@@ -1,5 +1,6 @@
 """The ingress deployment: HTTP in, shards out to the scorers, rankings back."""
 
+import asyncio
 import logging
 import time
 from dataclasses import replace
@@ -12,6 +13,7 @@ from ray.serve.handle import DeploymentHandle
 from serve_app.accounts.prepaid import PrepaidAccounts
 from serve_app.accounts.storage.database import Database
 from serve_app.api.routes import build_api
+from serve_app.api.telemetry import Telemetry
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
 from serve_app.domain.errors import UserError
@@ -20,10 +22,14 @@ from serve_app.service.availability import Availability
 from serve_app.service.dispatch import Dispatcher
 from serve_app.service.reranker import Reranker
 from serve_app.service.served import BrokenModel, ServedModel
+from serve_app.serving.exported import exported_metrics
 from serve_app.serving.failure import failure_of
-from serve_app.serving.logs import log_to_serve
+from serve_app.serving.gateway_metrics import GatewayMetrics
+from serve_app.serving.logs import end_log, log_to_serve
+from serve_app.serving.memory import give_memory_back
 from serve_app.serving.scorer import Scorer
 from serve_app.serving.scorer_replicas import ScorerReplicas
+from serve_app.serving.traces import tracing_of
 from serve_app.settings import Settings
 from serve_app.web.site import add_site
 
@@ -38,7 +44,7 @@ class Gateway:
         self, cards: list[Card], scorers: list[DeploymentHandle[Scorer]], settings: Settings, deployed: int
     ) -> None:
         """`deployed`: seconds since 1970, when this application was deployed."""
-        log_to_serve()
+        log_to_serve(texts=settings.telemetry.log_texts)
         self._settings = settings
         self._cpu_s, self._measured_at = time.process_time(), time.monotonic()
         models = [
@@ -47,13 +53,29 @@ class Gateway:
         ]
         if all(isinstance(model, BrokenModel) for model in models):
             raise UserError("; ".join(model.failure for model in models if isinstance(model, BrokenModel)))
-        threads = settings.gateway.tokenizer_threads
-        self._reranker = Reranker(models, settings.queue, settings.sharding, tokenizer_threads=threads)
+        self._reranker = Reranker(
+            models,
+            settings.queue,
+            settings.sharding,
+            tokenizer_threads=settings.gateway.tokenizer_threads,
+            max_tokens_told=settings.http.max_tokens_told,
+        )
         self._accounts = _accounts(settings)
+        self._metrics = GatewayMetrics(models, self._accounts)
+        self._tracing = tracing_of(settings.telemetry)
+        give_memory_back()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The ASGI application of this replica; Serve asks for it once."""
-        app = build_api(self._reranker, self._settings, self._accounts)
+        metrics, tracing = self._metrics, self._tracing
+        telemetry = Telemetry(
+            over=metrics.over,
+            counted=metrics.counted,
+            trace=tracing.request if tracing else None,
+            metrics=exported_metrics,
+        )
+        app = build_api(self._reranker, self._settings, self._accounts, telemetry)
+        metrics.start(app.state.traffic)
         if self._settings.http.pages:
             add_site(app, self._reranker, self._settings, self._accounts)
         return app
@@ -62,6 +84,9 @@ class Gateway:
         """Serve calls it once, when this replica is to end: credit that is still held is free at once."""
         if self._accounts:
             await self._accounts.close()
+        if self._tracing:
+            await asyncio.to_thread(self._tracing.close)
+        end_log()
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """CPU cores that this process has kept busy since it was last asked: see autoscaling.GatewaysByCPU."""
@@ -89,7 +114,7 @@ def _served(
     card: Card, scorer: DeploymentHandle[Scorer], settings: Settings, deployed: int, *, sleeps: bool
 ) -> ServedModel | BrokenModel:
     try:
-        text_side = load_text_side(locate(card.source), card.truncation)
+        text_side = load_text_side(locate(card.source, weights=False), card.truncation)
     except UserError as error:
         # The other models are served all the same.
         log.error("model failed", extra={"model": card.id, "error": str(error)})  # noqa: TRY400
@@ -99,6 +124,7 @@ def _served(
         replicas.running,
         wake=replicas.wake if sleeps else None,
         find_failure=lambda: failure_of(scorer.deployment_name),
+        silent=replicas.silent,
     )
     return ServedModel(
         card=replace(card, head=text_side.head),

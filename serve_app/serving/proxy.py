@@ -5,9 +5,10 @@ Serve answers in plain text what never reaches the gateway (no gateway, a time-o
 """
 
 import logging
+import uuid
 from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,11 +17,14 @@ from serve_app.api.exchange import REQUEST_ID, SANE_ID
 from serve_app.api.headers import GATEWAY_TIMEOUT_HEADER, TIMEOUT_HEADER
 from serve_app.api.surface import error_form
 from serve_app.domain.errors import Code, ServiceError, shown
+from serve_app.serving.logs import OURS, log_to_serve
+from serve_app.serving.malformed import answer_malformed_requests
 
 log = logging.getLogger("rayrank.proxy")
 
 # The code for a status that Serve may answer on its own.
 CODES: Mapping[int, Code] = {status: code for code, status in reversed(STATUS.items())} | {
+    404: "unavailable",  # Serve's own: no application serves there yet
     429: "overloaded",
     503: "unavailable",
 }
@@ -30,6 +34,9 @@ RESTART_S = 2.0
 
 def middlewares() -> list[Middleware]:
     """What Serve puts around its HTTP servers."""
+    if not logging.getLogger(OURS).handlers:  # a gateway has them already
+        log_to_serve()
+    answer_malformed_requests()
     return [Middleware(ProxyManners)]
 
 
@@ -41,6 +48,9 @@ class ProxyManners:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its answer back in the API's form."""
+        if scope["type"] == "websocket":
+            await _refuse_web_socket(scope, send)
+            return
         # Below /-/ Serve speaks to its own parts.
         if scope["type"] != "http" or scope["path"].startswith("/-/"):
             await self._app(scope, receive, send)
@@ -71,6 +81,22 @@ def _leave_to_gateway(headers: MutableHeaders) -> None:
         del headers[REQUEST_ID]
 
 
+async def _refuse_web_socket(scope: Scope, send: Send) -> None:
+    """Answer the request for one as any other that is not served here."""
+    request_id = Headers(scope=scope).get(REQUEST_ID, "")
+    if not SANE_ID.fullmatch(request_id):
+        request_id = uuid.uuid4().hex
+    error = ServiceError("invalid_request", "there are no WebSockets here; ask by HTTP")
+    status, body, headers = error_form(scope["path"]).rendered(error, request_id)
+    headers |= {"content-length": str(len(body)), REQUEST_ID: request_id}
+    await send({"type": "websocket.http.response.start", "status": status, "headers": _raw(headers)})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
 class _Answer:
     """Passes an answer on; an error that is not the gateway's is replaced."""
 
@@ -96,16 +122,16 @@ class _Answer:
         await self._send(message)
 
     async def refuse(self, status: int, request_id: str | None = None) -> None:
+        code = CODES.get(status, "internal")
         error = ServiceError(
-            CODES.get(status, "internal"),
+            code,
             "the request was not served; nothing was charged",
-            retry_after_s=RESTART_S if status in {429, 503} else None,
+            retry_after_s=RESTART_S if code in {"overloaded", "unavailable"} else None,
         )
         status, body, headers = error_form(self._path).rendered(error, request_id or "")
         headers["content-length"] = str(len(body))
         if request_id:
             headers[REQUEST_ID] = request_id
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         self.begun = True
-        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+        await self._send({"type": "http.response.start", "status": status, "headers": _raw(headers)})
         await self._send({"type": "http.response.body", "body": body})

@@ -12,17 +12,21 @@ from ray import serve
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
+from serve_app.domain.caller import TIERS, Tier
 from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import shard_sequences
 from serve_app.engine.assembly import load_device
 from serve_app.scheduling.rate import measured
 from serve_app.scheduling.scheduler import OverloadedError, Scheduler
-from serve_app.scheduling.work import DeadlineError, StepError, Work
+from serve_app.scheduling.work import DeadlineError, StepError, StepTold, Work
 from serve_app.service.dispatch import out_of_time
 from serve_app.service.replicas import ReplicaReport, ShardAnswer, ShardCall, ShardRefusal, ShardResults
-from serve_app.serving.logs import log_to_serve
+from serve_app.serving.logs import end_log, log_to_serve
+from serve_app.serving.pulse import Question
+from serve_app.serving.scorer_metrics import ScorerMetrics
 from serve_app.serving.throughput import Throughput
-from serve_app.settings import ModelSettings, QueueSettings
+from serve_app.serving.traces import tracing_of
+from serve_app.settings import ModelSettings, QueueSettings, TelemetrySettings
 
 log = logging.getLogger("rayrank.scorer")
 
@@ -32,12 +36,13 @@ class Arrival:
     """A shard at the door.
 
     admitted: its work, or why it was refused; None until the batch that it came with is queued. left: whoever sent it
-    wants no answer any more.
+    wants no answer any more. told: of its steps.
     """
 
     call: ShardCall
     admitted: Work | OverloadedError | None = None
     left: bool = False
+    told: StepTold | None = None
 
     def leave(self) -> None:
         """Take it out of the queue, wherever it is."""
@@ -49,8 +54,8 @@ class Arrival:
 class Scorer:
     """A replica of one model."""
 
-    def __init__(self, card: Card, model: ModelSettings, queue: QueueSettings) -> None:
-        log_to_serve()
+    def __init__(self, card: Card, model: ModelSettings, queue: QueueSettings, telemetry: TelemetrySettings) -> None:
+        log_to_serve(texts=telemetry.log_texts)
         worker = ThreadPoolExecutor(1, thread_name_prefix="device")
         directory, sharers = locate(card.source), model.scaling.most_replicas
         load = partial(load_device, directory, model.engine, card.source.sha256, sharers=sharers)
@@ -67,30 +72,50 @@ class Scorer:
         self._precision = device.precision
         self._throughput = Throughput(self._loop.time)
         self._counted_tokens, self._counted_at = 0, self._loop.time()
+        self._passages: dict[Tier, int] = dict.fromkeys(TIERS, 0)
+        self._metrics = ScorerMetrics(card.id, self._scheduler, self._passages)
+        self._tracing = tracing_of(telemetry)
         log.info("model loaded", extra={"model": card.id, "device": device.device_name, "pid": os.getpid()})
 
-    async def ready(self) -> None:
-        """Answer: whoever waits for this waits for the model to be loaded."""
+    async def ready(self, question: Question | None = None) -> None:
+        """Answer: whoever waits for this waits for the model to be loaded. question: what the router reads of it."""
+
+    async def __del__(self) -> None:
+        """Serve calls it once, when this replica is to end."""
+        if self._tracing:
+            await asyncio.to_thread(self._tracing.close)
+        end_log()
 
     async def score(self, call: ShardCall) -> ShardAnswer:
         """A score for each passage of the shard, or why there is none. A cancelled call is dropped from the queue."""
-        began, arrival = self._loop.time(), Arrival(call)
+        if self._tracing is None or not call.trace:
+            return await self._score(Arrival(call))
+        facts = {"tokens": call.shard.total_tokens, "passages": int(call.shard.lengths.size)}
+        with self._tracing.going_on(call.trace, "score", **facts) as trace:
+            return await self._score(Arrival(call, told=lambda step: trace.step(step, self._loop.time())))
+
+    async def _score(self, arrival: Arrival) -> ShardAnswer:
+        began, call = self._loop.time(), arrival.call
+        told = {"request_id": call.request_id, "shard_id": call.shard_id}
         try:
             await self._admit(arrival)
             work = arrival.admitted
             if isinstance(work, OverloadedError):
                 wait = math.ceil(work.retry_after_s)
+                log.info("shard refused", extra=told)
                 return ShardRefusal("overloaded", f"the model's queue is full: {work}; try again in {wait} s", wait)
             assert work is not None
             results = shard_results(call.shard, await work.result)
         except DeadlineError:
             return ShardRefusal("deadline_exceeded", out_of_time().message)
         except StepError as error:
-            log.error("step failed", extra={"error": str(error), "request_id": call.request_id})  # noqa: TRY400 - the step is not this code
+            log.error("step failed", extra={"error": str(error), **told})  # noqa: TRY400 - the step is not this code
             return ShardRefusal("internal", "the model failed on this request")
         finally:
             arrival.leave()
-        self._throughput.add(int(call.shard.lengths.size))
+        passages = int(call.shard.lengths.size)
+        self._throughput.add(passages)
+        self._passages[call.caller.tier] += passages
         scheduler = self._scheduler
         seconds = self._loop.time() - began
         return ShardResults(results, seconds, work.queue_s, scheduler.queued_tokens, scheduler.tokens_per_s)
@@ -116,6 +141,7 @@ class Scorer:
                 call.caller,
                 request_tokens=call.request_tokens,
                 request_id=call.request_id,
+                told=arrival.told,
             )
         except OverloadedError as error:
             # As a value: an exception would fail all that arrived with it.

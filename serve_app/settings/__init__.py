@@ -12,6 +12,7 @@ from serve_app.settings.models import (
 )
 from serve_app.settings.serving import GatewaySettings, HttpSettings, QueueSettings, ShardingSettings
 from serve_app.settings.settings import Settings
+from serve_app.settings.telemetry import TelemetrySettings
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -29,4 +30,5 @@ __all__ = [
     "Settings",
     "ShardingSettings",
     "SimulatedDevice",
+    "TelemetrySettings",
 ]

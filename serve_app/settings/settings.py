@@ -2,7 +2,8 @@
 
 A value comes from the Serve config file's `args` (or the command line), else from the environment
 (`RAYRANK_<GROUP>__<NAME>`, such as RAYRANK_HTTP__TIMEOUT_S; JSON for lists), else from the default here. The defaults
-suit two cores. A group is read once and handed on whole to the room that it is for.
+suit two cores. A variable that is named so and is no setting is refused. A group is read once and handed on whole to
+the room that it is for.
 """
 
 from typing import Annotated, Any, Self
@@ -13,8 +14,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from serve_app.settings.accounts import AccountsSettings, LimitSettings
 from serve_app.settings.models import ModelSettings
 from serve_app.settings.serving import GatewaySettings, HttpSettings, QueueSettings, ShardingSettings
-
-ENV_PREFIX = "RAYRANK_"
+from serve_app.settings.telemetry import TelemetrySettings
+from serve_app.settings.variables import DELIMITER, ENV_PREFIX, require_known
 
 
 def _is_on(accounts: Any) -> bool:
@@ -25,7 +26,7 @@ class Settings(BaseSettings):
     """The whole service."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, protected_namespaces=()
+        env_prefix=ENV_PREFIX, env_nested_delimiter=DELIMITER, extra="forbid", frozen=True, protected_namespaces=()
     )
 
     models: Annotated[tuple[ModelSettings, ...], Field(min_length=1, description="The first is the default.")] = (
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = GatewaySettings()
     sharding: ShardingSettings = ShardingSettings()
     queue: QueueSettings = QueueSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     accounts: Annotated[
         AccountsSettings | None, Field(description="off: whoever reaches the server may ask, and nothing is charged.")
     ] = None
@@ -48,10 +50,10 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[Any, ...]:
         """Take `accounts: on` for the group as the rest of the settings has it, and not in its place."""
@@ -68,6 +70,7 @@ class Settings(BaseSettings):
             return found | {"accounts": {}} if _is_on(found.get("accounts")) else found
 
         def environment() -> dict[str, Any]:
+            require_known(variables, settings_cls)
             return ({"accounts": {}} if on_here else {}) | env_settings()
 
         return given, environment

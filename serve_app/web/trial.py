@@ -141,6 +141,7 @@ class Trials:
                 request_id=exchange.request_id,
                 meter=visit,
                 free=visit.free,
+                trace=exchange.trace,
             )
             async with self.service.job(asked, terms) as job:
                 course.admitted(job)

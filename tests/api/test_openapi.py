@@ -55,6 +55,12 @@ def test_every_route_has_an_example_of_each_body_and_words_for_each_status() -> 
                     assert content["example"] is not None, (path, status)
 
 
+def test_each_route_is_in_a_group_of_docs_and_none_is_empty() -> None:
+    made = document()
+    used = {tag for methods in made["paths"].values() for operation in methods.values() for tag in operation["tags"]}
+    assert used == {tag["name"] for tag in made["tags"]}
+
+
 def test_every_reference_leads_somewhere() -> None:
     made = document()
     for reference in {part.partition('"')[0] for part in json.dumps(made).split('"$ref": "')[1:]}:

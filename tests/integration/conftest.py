@@ -13,6 +13,7 @@ from serve_app.accounts.storage.database import Database
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
 from serve_app.settings import EMBEDDED_MODEL
+from tests.serving.collector import Collector, collecting
 from tests.tiny_models import TinyModel
 
 LEDGER = "accounts.db"
@@ -37,7 +38,16 @@ def broken_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(served_model: TinyModel, broken_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def collector() -> Iterator[Collector]:
+    """Where that server sends its traces."""
+    with collecting() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def server(
+    served_model: TinyModel, broken_model: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """One server for all tests, started as the README says.
 
     Two replicas of the tiny model; one of the embedded one; a model that sleeps, one that follows the load and one
@@ -64,7 +74,10 @@ def server(served_model: TinyModel, broken_model: Path, tmp_path_factory: pytest
         "RAYRANK_MODELS": json.dumps(models),
         "RAYRANK_ACCOUNTS__SIGN_UP": "open",
         "RAYRANK_ACCOUNTS__WELCOME_USD": "10000",
-        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",  # a log line is to be read when its request is answered
+        "RAY_metrics_report_interval_ms": "1000",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_TRACES_SAMPLER": "parentbased_always_off",  # requests alone whose clients follow them
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
     }
     command = ["make", "run", f"PORT={port}", f"DATABASE={folder / LEDGER}"]
     with running(command, f"http://127.0.0.1:{port}", log, environment=environment) as server:

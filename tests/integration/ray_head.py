@@ -13,6 +13,7 @@ from pathlib import Path
 from loadtest.server.running import answering, running
 from serve_app.launch.haproxy import free_ports
 from serve_app.launch.ingress import Ingress, environment
+from serve_app.settings import HttpSettings
 
 RAY = Path(sys.executable).with_name("ray")
 PORT_OPTIONS = (
@@ -66,7 +67,7 @@ def running_head(cpus: int) -> Iterator[Head]:
             dashboard,
             folder / "output",
             ready=answering("/api/version"),
-            environment=inherited | environment(Ingress.HAPROXY, folder) | draining | client,
+            environment=inherited | environment(Ingress.HAPROXY, folder, HttpSettings()) | draining | client,
             killed=True,  # nothing here is worth the half minute that a graceful end takes
         ):
             yield Head(dashboard, inherited | client)

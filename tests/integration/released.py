@@ -28,7 +28,7 @@ class Releases:
     def __init__(self, folder: Path) -> None:
         """`folder`: for what the processes say. RAY_AUTH_MODE must be set: Ray reads it when it is imported."""
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["serve_app.cli.main", "ray.serve.schema"])
+        self._context.set_forkserver_preload(["serve_app.cli.commands", "serve_app.cli.main", "ray.serve.schema"])
         forkserver.ensure_running()
         self._folder = folder
         self._numbers = count(1)

@@ -1,11 +1,9 @@
 """Accounts as only a running server shows them. What they are built of is tested in tests/accounts and tests/api."""
 
-import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ from serve_app.domain.price import NANO_DOLLARS, parse_usd
 from serve_app.settings import EMBEDDED_MODEL, DemoSettings
 from tests.cli.command import rayrank
 from tests.integration.customers import open_with_key
+from tests.integration.written import files, wait_for_line
 
 ASK = {"model": EMBEDDED_MODEL, "query": "capital of France", "documents": ["Paris", "Berlin", "Bananas"]}
 ASK_COSTS = 3 * 1_000  # nano-dollars, by the model's card
@@ -157,20 +156,10 @@ def test_a_key_is_written_nowhere(server: Server, ledger: Database, customer: Cu
     for number, headers in enumerate(ways):
         for body in (ASK, {"query": ""}):
             client.post("/v1/rerank", json=body, headers=headers | {"X-Request-Id": f"secret-{number}"})
-    written = {file: file.read_bytes() for folder in (run_folder(server), server.log.parent) for file in files(folder)}
+    wait_for_line(server, f"request_id=secret-{len(ways) - 1}")
+    written = {file: file.read_bytes() for folder in (server.folder, server.log.parent) for file in files(folder)}
     logs = b"".join(text for file, text in written.items() if "Gateway" in file.name)
     assert all(f"request_id=secret-{number}".encode() in logs for number in range(len(ways)))
     for key in (secret, unknown):
         body = key.removeprefix("rr_")[:-1].encode()
         assert [file for file, text in written.items() if body in text] == []
-
-
-def run_folder(server: Server) -> Path:
-    """Where Ray, Serve and HAProxy keep their files for this server."""
-    lines = [" ".join(process.cmdline()) for process in server.family()]
-    (folder,) = {found[1] for line in lines for found in re.finditer(r"(/\S*?/rayrank-\w+)/ray/session_", line)}
-    return Path(folder)
-
-
-def files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]

@@ -1,6 +1,7 @@
 """`rayrank release` against a real cluster: what it puts, what it takes back, and that clients do not notice."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -141,9 +142,15 @@ def test_releases_that_fail_cost_no_request(
         assert (failed.returncode, scorers(head)) == (1, ("RUNNING", 2)), failed
         assert "Deployment 'Scorer' does not exist" in failed.stderr
 
-        failed = release(with_deployment(config, ray_actor_options={"num_cpus": 99}), "--timeout", "5")
+        began = time.monotonic()
+        failed = release(with_deployment(config, ray_actor_options={"num_cpus": 99}))
+        assert (failed.returncode, scorers(head)) == (2, ("RUNNING", 2)), failed
+        assert f"{SCORER} needs 99 CPU, and of the cluster's 1 node the most that one has is 4 CPU" in failed.stderr
+        assert time.monotonic() - began < 60
+
+        failed = release(with_deployment(config, max_replicas_per_node=1), "--timeout", "10")
         assert (failed.returncode, scorers(head)) == (1, ("RUNNING", 2)), failed
-        assert "not healthy after 5 s" in failed.stderr
+        assert "not healthy after 10 s" in failed.stderr
 
         deployed = release(with_replicas(config, 3))
         assert (deployed.returncode, scorers(head)) == (0, ("RUNNING", 3)), deployed

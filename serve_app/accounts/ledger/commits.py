@@ -7,7 +7,7 @@ SQLAlchemy's synchronous half in one thread takes a quarter of the time of its a
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -40,7 +40,8 @@ class _Waiting:
 class Commits:
     """Operations in, outcomes out. Used from one event loop.
 
-    away: whether the database could not be asked the last time.
+    away: whether the database could not be asked the last time. told: of each operation that someone waited for, its
+    name and the seconds until it was over.
     """
 
     def __init__(self, database: Database) -> None:
@@ -51,6 +52,12 @@ class Commits:
         self._worker: asyncio.Task[None] | None = None
         self._watcher: asyncio.TimerHandle
         self.away = False
+        self.told: Callable[[str, float], object] | None = None
+
+    @property
+    def holds(self) -> int:
+        """How many of its holds are open."""
+        return len(self._open)
 
     async def done(self, operation: Operation) -> Outcome:
         """What became of an operation.
@@ -60,7 +67,12 @@ class Commits:
         """
         if self.away and not isinstance(operation, Capture):
             raise ServiceError("unavailable", AWAY, retry_after_s=RETRY_S)
-        outcome = await self._add(operation)
+        began = asyncio.get_running_loop().time()
+        try:
+            outcome = await self._add(operation)
+        finally:
+            if self.told:
+                self.told(type(operation).__name__.lower(), asyncio.get_running_loop().time() - began)
         if isinstance(outcome, ServiceError):
             raise outcome
         return outcome

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
+from serve_app.api.dialects.inputs import names_of
 from serve_app.api.dialects.tei.errors import ERRORS
 from serve_app.api.dialects.tei.fields import INPUTS
 from serve_app.api.endpoint import Asked, Post, Reply, Words
@@ -47,7 +48,8 @@ def parse(body: TokenizeBody, http: HttpSettings) -> TokenizeRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     require_count(texts, INPUTS, http.max_documents)
-    return TokenizeRequest(model=body.model, texts=texts, special=body.add_special_tokens is not False)
+    special, names = body.add_special_tokens is not False, names_of(body.inputs, INPUTS)
+    return TokenizeRequest(model=body.model, texts=texts, special=special, names=names)
 
 
 def render(tokens: TokenLists, asked: Asked[TokenizeBody, TokenizeRequest]) -> Reply:
