@@ -20,7 +20,7 @@ from typing import Any
 
 from serve_app.launch.config_file import read_config_file
 from serve_app.launch.ingress import default_ingress, environment
-from serve_app.settings import Settings
+from serve_app.settings import HttpSettings, Settings
 
 GATEWAYS_READY_S = 60
 DRAINING_S = "5"  # in which HAProxy learns that a gateway goes; Serve's default is 30
@@ -116,7 +116,7 @@ def main() -> None:
     config, port, nodes = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     folder = Path(tempfile.mkdtemp(prefix="rayrank-"))
     # Ray reads these when it is imported.
-    os.environ.update(environment(default_ingress(), folder))
+    os.environ.update(environment(default_ingress(), folder, HttpSettings()))
     os.environ["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = DRAINING_S
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_urlsafe()
     cluster = Cluster(read_config_file(config).settings, port, nodes)

@@ -53,6 +53,12 @@ class Server:
         return next(line.strip() for line in self.output if line.strip().startswith("curl "))
 
     @property
+    def folder(self) -> Path:
+        """Where Ray, Serve and HAProxy keep their files for it, as it has printed."""
+        (said,) = [line for line in self.output if "logs: " in line]
+        return Path(said.partition("logs: ")[2].partition(")")[0]).parent
+
+    @property
     def key(self) -> str:
         """The API key of that line; empty where there are no accounts."""
         found = re.search(r"Bearer (rr_\w+)", self.curl)

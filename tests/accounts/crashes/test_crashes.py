@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.server.postgres import PostgresServer
 from tests.accounts.crashes.run import torment
-from tests.accounts.postgres_server import PostgresServer
 
 KILLS = 6
 

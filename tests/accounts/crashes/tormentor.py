@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from loadtest.server.postgres import PostgresServer
 from tests.accounts.crashes.gateways import GatewayProcess
 from tests.accounts.crashes.tally import Tally
-from tests.accounts.postgres_server import PostgresServer
 
 MOVES = {"gateway": 8, "both": 1, "stop": 1, "stop and kill": 1, "database": 6, "database and gateway": 2}
 ENOUGH = 4  # answers between two moves

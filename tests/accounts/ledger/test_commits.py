@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from loadtest.server.postgres import PostgresServer
 from serve_app.accounts.customers.owners import grant, open_account, require_account
 from serve_app.accounts.ledger.commits import SIBLINGS, Commits
 from serve_app.accounts.ledger.operations import Authorise, Capture, Claim, HoldOrder, Operation, Release
@@ -17,7 +18,6 @@ from serve_app.accounts.storage.database import AwayError, Database
 from serve_app.accounts.storage.kept import KeptConnection
 from serve_app.accounts.storage.tables import accounts
 from serve_app.domain.errors import ServiceError
-from tests.accounts.postgres_server import PostgresServer
 
 numbers = count(10**6)
 DOLLAR = 10**9

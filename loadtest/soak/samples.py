@@ -1,0 +1,93 @@
+"""What the processes of a server hold over time, and how fast it grows."""
+
+import statistics
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import psutil
+
+from loadtest.faults.faults import PARTS, processes
+from loadtest.server.running import Server
+
+EVERY_S = 5.0
+WARM = 0.25  # of the time, which counts for nothing: caches fill
+HOUR_S, MIB = 3600.0, 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """seconds: since the beginning. rss_mib: resident memory. descriptors: open files and sockets."""
+
+    seconds: float
+    rss_mib: float
+    descriptors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Of one part of the service. A slope is that of a line through the samples by least squares."""
+
+    part: str
+    first_mib: float
+    last_mib: float
+    most_mib: float
+    mib_per_hour: float
+    descriptors_per_hour: float
+
+
+@dataclass(slots=True)
+class Watch:
+    """Takes a sample of each part every few seconds, in a thread of its own."""
+
+    server: Server
+    samples: defaultdict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    _over: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Watch until told to end."""
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Take no more samples."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def growths(self) -> list[Growth]:
+        """Of each part, the start left out."""
+        return [growth(part, samples[int(WARM * len(samples)) :]) for part, samples in self.samples.items()]
+
+    def _watch(self) -> None:
+        began = time.monotonic()
+        while not self._over.wait(EVERY_S):
+            for part in PARTS:
+                with suppress(psutil.Error):
+                    found = processes(self.server, part)
+                    if found:
+                        rss = sum(process.memory_info().rss for process in found) / MIB
+                        descriptors = sum(process.num_fds() for process in found)
+                        self.samples[part].append(Sample(time.monotonic() - began, rss, descriptors))
+
+
+def growth(part: str, samples: Sequence[Sample]) -> Growth:
+    """How fast a part grows. samples: two or more."""
+    rss = [sample.rss_mib for sample in samples]
+    return Growth(
+        part,
+        first_mib=rss[0],
+        last_mib=rss[-1],
+        most_mib=max(rss),
+        mib_per_hour=_slope(samples, rss),
+        descriptors_per_hour=_slope(samples, [float(sample.descriptors) for sample in samples]),
+    )
+
+
+def _slope(samples: Sequence[Sample], values: Sequence[float]) -> float:
+    """Of a line through the values, an hour."""
+    return statistics.linear_regression([sample.seconds for sample in samples], values).slope * HOUR_S
