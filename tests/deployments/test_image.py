@@ -37,7 +37,7 @@ def test_the_container_runs_as_the_user_that_the_manifests_name() -> None:
     names = [name for name, _ in instructions()]
     assert instructions()[names.index("USER")][1] == "1000"
     assert names.index("USER") > max(at for at, name in enumerate(names) if name == "RUN")
-    assert "runAsUser: 1000" in (ROOT / "deployments" / "kubernetes" / "rayservice.yaml").read_text()
+    assert "runAsUser: 1000" in (ROOT / "deployments" / "kubernetes" / "base" / "rayservice.yaml").read_text()
 
 
 def test_a_change_of_the_code_does_not_install_the_libraries_again() -> None:
@@ -61,9 +61,15 @@ def test_what_is_installed_has_every_folder_of_the_code() -> None:
 
 
 def test_a_ledger_can_be_kept_where_the_command_keeps_it() -> None:
-    (home,) = [rest for name, rest in instructions() if name == "WORKDIR"]
+    home = [rest for name, rest in instructions() if name == "WORKDIR"][-1]
     folder = f"{home}/{Path(AccountsSettings().database).parent}"
     assert any(f"install --directory --owner=ray --mode=700 {folder}" in rest for _, rest in instructions())
+
+
+def test_nothing_is_left_to_compile_on_a_root_that_is_read_only() -> None:
+    installs = re.findall(r"uv pip install [^&]*", " ".join(rest for name, rest in instructions() if name == "RUN"))
+    assert installs
+    assert all("--compile-bytecode" in each for each in installs)
 
 
 def test_kuberays_probe_finds_its_program() -> None:

@@ -50,15 +50,38 @@ def test_ci_runs_what_ci_runs() -> None:
     assert (ROOT / ".ci" / "run").exists()
 
 
-def test_deploys_wait_for_tests_and_image_and_for_each_other() -> None:
+def test_deploys_wait_for_all_that_may_refuse_a_release_and_for_each_other() -> None:
     jobs = load(ROOT / ".github" / "workflows" / "release.yaml")["jobs"]
     deploy = jobs["deploy"]
-    assert set(deploy["needs"]) == {"test", "image"}
+    assert set(deploy["needs"]) == jobs.keys() - {"deploy"}
     assert deploy["environment"] == "production"
     assert deploy["concurrency"] == {"group": "deploy-production", "cancel-in-progress": "false"}
     # Time for the config to fail and for the last good one to come back, at the command's default of 600 s each.
     assert int(deploy["timeout-minutes"]) * 60 > 2 * 600
     assert "make test" in [step.get("run") for step in jobs["test"]["steps"]]
+
+
+def test_no_image_is_pushed_before_its_libraries_were_asked_about() -> None:
+    jobs = load(ROOT / ".github" / "workflows" / "release.yaml")["jobs"]
+    assert {"test", "audit"} <= set(jobs["image"]["needs"])
+    assert "make audit" in [step.get("run") for step in jobs["audit"]["steps"]]
+
+
+def test_a_release_keeps_its_wheel_and_what_is_in_it() -> None:
+    jobs = load(ROOT / ".github" / "workflows" / "release.yaml")["jobs"]
+    (make,) = [step["run"] for step in jobs["wheel"]["steps"] if "run" in step]
+    assert make == "make wheel sbom docs"
+    (upload,) = [step for step in jobs["wheel"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert upload["with"] == {"name": "rayrank", "path": "dist", "if-no-files-found": "error"}
+    (image,) = [step["with"] for step in jobs["image"]["steps"] if "sbom-action" in step.get("uses", "")]
+    assert (image["image"], image["format"]) == ("${{ env.IMAGE }}", "cyclonedx-json")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_what_a_workflow_makes_is_a_target(path: Path) -> None:
+    made = [target for step in steps(load(path)) for target in re.findall(r"^make (.*)$", step.get("run", ""))]
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {name for names in made for name in names.split()} <= targets
 
 
 def test_what_the_workflow_releases_by_default_is_there() -> None:

@@ -13,13 +13,12 @@ METADATA = {"name": {"type": "string"}, "labels": {"type": "object"}, "annotatio
 
 def rayservice_problems(manifest: dict[str, Any]) -> list[str]:
     """What KubeRay's CRD says against a manifest; a field that it does not know, which Kubernetes would drop, too."""
-    crd = _load("kuberay-rayservice.json")
-    schema = _closed(crd["openAPIV3Schema"])
-    # Kubernetes checks an object's own metadata itself.
-    schema["properties"]["metadata"] = {"type": "object", "properties": METADATA, "additionalProperties": False}
-    schema["properties"]["apiVersion"]["const"] = f"{crd['group']}/{crd['version']}"
-    schema["properties"]["kind"]["const"] = crd["kind"]
-    return _problems(Draft202012Validator(schema), manifest)
+    return _custom_problems("kuberay-rayservice.json", manifest)
+
+
+def podmonitor_problems(manifest: dict[str, Any]) -> list[str]:
+    """What the Prometheus operator's CRD says against a manifest, unknown fields, too."""
+    return _custom_problems("prometheus-podmonitor.json", manifest)
 
 
 def kubernetes_problems(manifest: dict[str, Any]) -> list[str]:
@@ -31,6 +30,16 @@ def kubernetes_problems(manifest: dict[str, Any]) -> list[str]:
 
 def workflow_problems(workflow: dict[str, Any]) -> list[str]:
     return _problems(Draft7Validator(_load("github-workflow.json")), workflow)
+
+
+def _custom_problems(name: str, manifest: dict[str, Any]) -> list[str]:
+    crd = _load(name)
+    schema = _closed(crd["openAPIV3Schema"])
+    # Kubernetes checks an object's own metadata itself.
+    schema["properties"]["metadata"] = {"type": "object", "properties": METADATA, "additionalProperties": False}
+    schema["properties"]["apiVersion"]["const"] = f"{crd['group']}/{crd['version']}"
+    schema["properties"]["kind"]["const"] = crd["kind"]
+    return _problems(Draft202012Validator(schema), manifest)
 
 
 def _problems(validator: Any, value: Any) -> list[str]:
