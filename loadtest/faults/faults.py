@@ -20,6 +20,8 @@ SLOW_SHARE = 0.8  # of the time in which a slow process stands still
 TURN_S = 0.1
 IDLE_CONNECTIONS, SLOW_SENDERS, SLOW_READERS = 2_000, 500, 200
 STARVED_S = 10.0
+SPARE_DESCRIPTORS = 2
+MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ OF_SERVE = (
     "HAProxy",
 )  # brought back
 OF_RAY = ("raylet", "GCS", "dashboard agent", "runtime-env agent")  # without which nothing can be brought back
+FED = ("gateway", "scorer", "HAProxy")  # through which requests go
 STARTS_S = 25.0  # in which a process of Python that loads a model is there again, on slow cores
 
 
@@ -193,6 +196,36 @@ def _counters_paused(seconds: float) -> Strike:
     return strike
 
 
+@contextmanager
+def _disk_full(scene: Scene) -> Iterator[None]:
+    disk = scene.server.folder.parent
+    if not disk.is_mount():
+        raise AbsentError("the server has no disk of its own, which root alone can mount")
+    filler = disk / "filler"
+    try:
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(MIB)):
+                pass
+        time.sleep(STARVED_S)
+    finally:
+        filler.unlink(missing_ok=True)
+    yield
+
+
+@contextmanager
+def _few_descriptors(victims: Sequence[psutil.Process]) -> Iterator[None]:
+    before = [(victim, victim.rlimit(psutil.RLIMIT_NOFILE)) for victim in victims]
+    try:
+        for victim, (_, hard) in before:
+            victim.rlimit(psutil.RLIMIT_NOFILE, (victim.num_fds() + SPARE_DESCRIPTORS, hard))
+        time.sleep(STARVED_S)
+    finally:
+        for victim, limits in before:
+            with suppress(psutil.NoSuchProcess):
+                victim.rlimit(psutil.RLIMIT_NOFILE, limits)
+    yield
+
+
 def _connections(count: int, sent: bytes, *, trickle: bytes = b"") -> Strike:
     """Connections that send something, and then next to nothing."""
 
@@ -243,6 +276,8 @@ def faults(pauses: Sequence[float]) -> list[Fault]:
     return [
         *rows,
         *(Fault(f"{part} has a fifth of its time", _on(part, _slow)) for part in OF_SERVE),
+        Fault("the disk of the server's folder is full for 10 s", _disk_full),
+        *(Fault(f"{part} has 2 descriptors to spare", _on(part, _few_descriptors)) for part in FED),
         Fault("2,000 idle connections", _connections(IDLE_CONNECTIONS, b"")),
         Fault("2,000 half-sent heads", _connections(IDLE_CONNECTIONS, HEAD)),
         Fault(

@@ -7,6 +7,8 @@ compared with the engine's scores, every charge with what the client was told. E
 import argparse
 import json
 import logging
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +39,7 @@ BEFORE_S, AFTER_S = 2.0, 3.0  # of right answers around a fault
 AT_MOST_S = 90.0  # for which it is waited that clients are served again
 ENDS_S = 15.0  # for all processes of a server that ends itself
 SETTLED_S = 35.0  # in which what a dead gateway held is released
+DISK = "400m"
 RICH_USD = 10_000
 REPORT = REPORTS / "faults.json"
 
@@ -46,6 +49,7 @@ class Stage:
 
     def __init__(self, stack: ExitStack, known: Sequence[Known]) -> None:
         folder = Path(tempfile.mkdtemp(prefix="rayrank-faults-"))
+        stack.enter_context(_small_disk())
         self._postgres = stack.enter_context(postgres_server())
         self._redis = stack.enter_context(running_redis(folder))
         self._folder, self._known = folder, known
@@ -115,6 +119,26 @@ class Stage:
                 time.sleep(0.5)
         database.forget_connections()
         return found
+
+
+@contextmanager
+def _small_disk() -> Iterator[None]:
+    """Servers that are started inside have a small disk for their folders, where this user may mount one."""
+    disk = Path(f"/tmp/d{os.getpid() % 10_000}")  # short, for the sockets in it
+    disk.mkdir(0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(disk)]
+    mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    before = os.environ.get("TMPDIR")
+    if mounted:
+        os.environ["TMPDIR"] = str(disk)
+    try:
+        yield
+    finally:
+        if mounted:
+            os.environ.pop("TMPDIR")
+            os.environ.update({"TMPDIR": before} if before else {})
+            subprocess.run(["umount", "--lazy", str(disk)], check=False)
+        disk.rmdir()
 
 
 def _wrong_end(fault: Fault, status: int, members: set[psutil.Process], said: Sequence[str]) -> Iterator[str]:

@@ -1,16 +1,16 @@
 """Clients that ask without pause and write down all that they see."""
 
 import asyncio
-import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 import httpx
 
 from loadtest.faults.oracle import Known
+from loadtest.load.background import Background
 from loadtest.server.running import Server
 
 CLIENTS = 4
@@ -43,46 +43,33 @@ class Sight:
         return self.status == 200 and self.fault is None
 
 
-@dataclass(slots=True)
-class Witnesses:
-    """Clients in a thread of their own, from `begin` to `end`."""
+class Witnesses(Background):
+    """Clients that ask what is known. sights: what they have seen so far."""
 
-    server: Server
-    known: Sequence[Known]
-    sights: list[Sight] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
+    def __init__(self, server: Server, known: Sequence[Known]) -> None:
+        super().__init__()
+        self.sights: list[Sight] = []
+        self._server, self._known = server, known
 
-    def begin(self) -> None:
-        """Ask, until told to end."""
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._ask()), daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Return when whatever is in work is answered."""
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def right_since(self, moment: float) -> list[Sight]:
-        """Right answers to what was asked since a moment."""
-        return [sight for sight in list(self.sights) if sight.right and sight.began >= moment]
+    def work(self) -> None:
+        """See Background."""
+        asyncio.run(self._ask())
 
     async def _ask(self) -> None:
         timeout = httpx.Timeout(LIMIT_S + PATIENCE_S)
-        async with httpx.AsyncClient(base_url=self.server.url, timeout=timeout, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self._server.url, timeout=timeout, trust_env=False) as client:
             await asyncio.gather(*(self._ask_in_turn(client, place) for place in range(CLIENTS)))
 
     async def _ask_in_turn(self, client: httpx.AsyncClient, place: int) -> None:
-        while not self._over.is_set():
-            sight = await self._see(client, self.known[place % len(self.known)])
+        while not self.over.is_set():
+            sight = await self._see(client, self._known[place % len(self._known)])
             self.sights.append(sight)
             place += CLIENTS
             await asyncio.sleep(PAUSE_S if sight.status else BROKEN_PAUSE_S)
 
     async def _see(self, client: httpx.AsyncClient, known: Known) -> Sight:
         request_id, began = uuid.uuid4().hex, time.monotonic()
-        headers = self.server.headers | {
+        headers = self._server.headers | {
             "X-Request-Id": request_id,
             "X-Request-Timeout-Seconds": f"{LIMIT_S:g}",
             "Content-Type": "application/json",

@@ -1,16 +1,16 @@
 """What the processes of a server hold over time, and how fast it grows."""
 
 import statistics
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psutil
 
 from loadtest.faults.faults import PARTS, processes
+from loadtest.load.background import Background
 from loadtest.server.running import Server
 
 EVERY_S = 5.0
@@ -39,36 +39,25 @@ class Growth:
     descriptors_per_hour: float
 
 
-@dataclass(slots=True)
-class Watch:
-    """Takes a sample of each part every few seconds, in a thread of its own."""
+class Watch(Background):
+    """Takes a sample of each part every few seconds."""
 
-    server: Server
-    samples: defaultdict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
-    _over: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def begin(self) -> None:
-        """Watch until told to end."""
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Take no more samples."""
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.samples: defaultdict[str, list[Sample]] = defaultdict(list)
+        self._server = server
 
     def growths(self) -> list[Growth]:
         """Of each part, the start left out."""
         return [growth(part, samples[int(WARM * len(samples)) :]) for part, samples in self.samples.items()]
 
-    def _watch(self) -> None:
+    def work(self) -> None:
+        """See Background."""
         began = time.monotonic()
-        while not self._over.wait(EVERY_S):
+        while not self.over.wait(EVERY_S):
             for part in PARTS:
                 with suppress(psutil.Error):
-                    found = processes(self.server, part)
+                    found = processes(self._server, part)
                     if found:
                         rss = sum(process.memory_info().rss for process in found) / MIB
                         descriptors = sum(process.num_fds() for process in found)

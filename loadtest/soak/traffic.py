@@ -2,18 +2,18 @@
 
 import asyncio
 import random
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import httpx
 
 from loadtest.corpus.read import read_corpus
+from loadtest.load.background import Background
 from loadtest.server.running import Server
 from serve_app.settings import EMBEDDED_MODEL
 
+SEED = 0
 PAUSE_S = 0.3
 PATIENCE_S = 60.0
 LONGEST_WORDS = 3_000
@@ -21,36 +21,27 @@ GONE_S = 0.05  # after which a client hangs up
 PAGES = ("/", "/models", "/v1/models", "/health", "/ready", "/account", "/docs")
 
 
-@dataclass(slots=True)
-class Traffic:
-    """One client in a thread of its own. answers: how many of each status."""
+class Traffic(Background):
+    """One client. answers: how many of each status."""
 
-    server: Server
-    seed: int = 0
-    answers: Counter[int] = field(default_factory=Counter)
-    _over: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.answers: Counter[int] = Counter()
+        self._server = server
 
-    def begin(self) -> None:
-        """Ask, until told to end."""
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._ask()), daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        """Return when what is in work is answered."""
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
+    def work(self) -> None:
+        """See Background."""
+        asyncio.run(self._ask())
 
     async def _ask(self) -> None:
-        chance, passages = random.Random(self.seed), read_corpus().passages
+        chance, passages = random.Random(SEED), read_corpus().passages
 
         def words(most: int) -> str:
-            return " ".join(chance.choice(passages) for _ in range(20))[: chance.randint(20, most * 6)]
+            return " ".join(chance.choice(passages) for _ in range(20))[: chance.randint(10, most * 6)]
 
-        headers = self.server.headers
+        headers = self._server.headers
         async with httpx.AsyncClient(
-            base_url=self.server.url, headers=headers, timeout=PATIENCE_S, trust_env=False
+            base_url=self._server.url, headers=headers, timeout=PATIENCE_S, trust_env=False
         ) as client:
 
             async def post(path: str, body: object) -> None:
@@ -78,7 +69,7 @@ class Traffic:
                 lambda: leave("/v1/rerank", rank(200, 20)),
                 page,
             ]
-            while not self._over.is_set():
+            while not self.over.is_set():
                 with suppress(httpx.HTTPError):
                     await chance.choice(asks)()
                 await asyncio.sleep(PAUSE_S)
