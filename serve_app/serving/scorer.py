@@ -22,6 +22,7 @@ from serve_app.scheduling.work import DeadlineError, StepError, StepTold, Work
 from serve_app.service.dispatch import out_of_time
 from serve_app.service.replicas import ReplicaReport, ShardAnswer, ShardCall, ShardRefusal, ShardResults
 from serve_app.serving.logs import end_log, log_to_serve
+from serve_app.serving.memory import keep_few_heaps
 from serve_app.serving.pulse import Question
 from serve_app.serving.scorer_metrics import ScorerMetrics
 from serve_app.serving.throughput import Throughput
@@ -55,6 +56,7 @@ class Scorer:
     """A replica of one model."""
 
     def __init__(self, card: Card, model: ModelSettings, queue: QueueSettings, telemetry: TelemetrySettings) -> None:
+        keep_few_heaps()
         log_to_serve(texts=telemetry.log_texts)
         worker = ThreadPoolExecutor(1, thread_name_prefix="device")
         directory, sharers = locate(card.source), model.scaling.most_replicas
