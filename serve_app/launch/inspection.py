@@ -117,8 +117,10 @@ class _Look:
 
     def of_the_settings(self, error: ValidationError) -> Iterator[Fault]:
         """What is wrong with `args`, or with the variables of the environment that stand in for it."""
-        for each in error.errors(include_url=False):
-            place = _plain(each["loc"])
+        found = [(_plain(each["loc"]), each) for each in error.errors(include_url=False)]
+        for place, each in found:
+            if each["type"] == "too_short" and any(place == other[: len(place)] != other for other, _ in found):
+                continue  # the list is short of what is wrong in it
             if says(self.arguments, place):
                 yield self._fault((*ARGS, *place), problem(each))
             else:

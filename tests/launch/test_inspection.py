@@ -66,6 +66,11 @@ def test_all_faults_are_told_at_once_with_line_and_field(config: Path) -> None:
     assert not inspect(config).sound
 
 
+def test_a_list_whose_only_item_is_wrong_is_not_called_too_short(config: Path) -> None:
+    (fault,) = args(config, "models: [{name: embedded, scaling: {replicas: 0}}]")
+    assert fault[2] == "models.0.scaling.replicas"
+
+
 @pytest.mark.parametrize(
     ("content", "place", "said"),
     [
