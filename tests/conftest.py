@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from tests.web.browser import Browsing
 
 INTEGRATION = "tests/integration/"
-CLUSTERS = {"test_release", "test_proxy_ingress"}  # files that start a cluster of their own
+CLUSTERS = {
+    "test_front",
+    "test_proxy_ingress",
+    "test_release",
+    "test_supervision",
+}  # files that start a cluster of their own
 FAMILIES = (
     "bert",
     "roberta",
