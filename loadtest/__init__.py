@@ -1,7 +1,8 @@
 """What the service does under load, and how fast it is. Not installed: imported from the repository's root.
 
-`load` sends scenarios of load and compares with targets, `bench` measures beside a reference, `server` starts what is
-loaded and ends it, `corpus` has the texts. `bench` imports from `load`, both from `server` and `corpus`; no other way.
+`load` sends scenarios of load and compares with targets, `bench` measures beside a reference, `faults` strikes the
+parts of a server, `soak` loads one for hours, `server` starts what is loaded and ends it, `corpus` has the texts.
+`soak` imports from `faults` and `bench`, these from `load`, all from `server` and `corpus`; no other way.
 """
 
 from pathlib import Path

@@ -1,8 +1,6 @@
 """The faults: what is struck, how, and within how many seconds clients must be served again."""
 
-import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -11,6 +9,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from loadtest.load.faults import paused
 from loadtest.server.postgres import PostgresServer
 from loadtest.server.redis import RedisServer
 from loadtest.server.running import Server
@@ -48,17 +47,6 @@ class Fault:
     strike: Strike
     back_s: float = 5.0
     may_end: bool = False
-
-
-def processes(server: Server, part: str) -> list[psutil.Process]:
-    """The processes of a part of the service; none where it has none."""
-    named = PARTS[part]
-    found = []
-    for process in server.process.children(recursive=True):
-        with suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE and named(process.name(), " ".join(process.cmdline())):
-                found.append(process)
-    return found
 
 
 Named = Callable[[str, str], bool]
@@ -111,9 +99,9 @@ def _killed(victims: Sequence[psutil.Process]) -> Iterator[None]:
 
 @contextmanager
 def _paused(victims: Sequence[psutil.Process], seconds: float) -> Iterator[None]:
-    with _signalled(victims, signal.SIGCONT):
+    with ExitStack() as stack:
         for victim in victims:
-            victim.suspend()
+            stack.enter_context(paused(victim))
         time.sleep(seconds)
     yield
 
@@ -121,33 +109,16 @@ def _paused(victims: Sequence[psutil.Process], seconds: float) -> Iterator[None]
 @contextmanager
 def _slow(victims: Sequence[psutil.Process]) -> Iterator[None]:
     end = time.monotonic() + SLOW_S
-    with _signalled(victims, signal.SIGCONT):
-        while time.monotonic() < end:
-            for number, share in ((signal.SIGSTOP, SLOW_SHARE), (signal.SIGCONT, 1 - SLOW_SHARE)):
-                _signal(victims, number)
-                time.sleep(TURN_S * share)
+    while time.monotonic() < end:
+        with _paused(victims, TURN_S * SLOW_SHARE):
+            time.sleep(TURN_S * (1 - SLOW_SHARE))
     yield
-
-
-@contextmanager
-def _signalled(victims: Sequence[psutil.Process], number: signal.Signals) -> Iterator[None]:
-    """Whatever happens inside, they get this signal in the end."""
-    try:
-        yield
-    finally:
-        _signal(victims, number)
-
-
-def _signal(victims: Sequence[psutil.Process], number: signal.Signals) -> None:
-    for victim in victims:
-        with suppress(psutil.NoSuchProcess):
-            victim.send_signal(number)
 
 
 def _on(part: str, what: Callable[[Sequence[psutil.Process]], AbstractContextManager[None]]) -> Strike:
     @contextmanager
     def strike(scene: Scene) -> Iterator[None]:
-        victims = processes(scene.server, part)
+        victims = scene.server.processes(PARTS[part])
         if not victims:
             raise AbsentError(f"there is no {part}")
         with what(victims):
@@ -173,24 +144,11 @@ def _counters_killed(scene: Scene) -> Iterator[None]:
     yield
 
 
-def _database_paused(seconds: float) -> Strike:
+def _standing_still(which: Callable[[Scene], PostgresServer | RedisServer], seconds: float) -> Strike:
     @contextmanager
     def strike(scene: Scene) -> Iterator[None]:
-        with scene.database.standing_still():
+        with which(scene).standing_still():
             time.sleep(seconds)
-        yield
-
-    return strike
-
-
-def _counters_paused(seconds: float) -> Strike:
-    @contextmanager
-    def strike(scene: Scene) -> Iterator[None]:
-        scene.counters.stop()
-        try:
-            time.sleep(seconds)
-        finally:
-            scene.counters.go_on()
         yield
 
     return strike
@@ -239,13 +197,12 @@ def _connections(count: int, sent: bytes, *, trickle: bytes = b"") -> Strike:
                     connection = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=2)
                     opened.append(stack.enter_context(connection))
                     connection.sendall(sent)
-            over = threading.Event()
-            while trickle and not over.wait(1.0):
-                for connection in opened:
+            end = time.monotonic() + STARVED_S
+            while time.monotonic() < end:
+                time.sleep(1.0)
+                for connection in opened if trickle else ():
                     with suppress(OSError):
                         connection.sendall(trickle)
-                over.set()
-            time.sleep(STARVED_S)
         yield
 
     return strike
@@ -270,8 +227,8 @@ def faults(pauses: Sequence[float]) -> list[Fault]:
                 Fault(f"{part} stands still for {pause:g} s", _pausing(part, pause), 10.0, may_end=True)
                 for part in OF_RAY
             ),
-            Fault(f"database stands still for {pause:g} s", _database_paused(pause)),
-            Fault(f"Redis stands still for {pause:g} s", _counters_paused(pause)),
+            Fault(f"database stands still for {pause:g} s", _standing_still(lambda scene: scene.database, pause)),
+            Fault(f"Redis stands still for {pause:g} s", _standing_still(lambda scene: scene.counters, pause)),
         ]
     return [
         *rows,
@@ -281,7 +238,7 @@ def faults(pauses: Sequence[float]) -> list[Fault]:
         Fault("2,000 idle connections", _connections(IDLE_CONNECTIONS, b"")),
         Fault("2,000 half-sent heads", _connections(IDLE_CONNECTIONS, HEAD)),
         Fault(
-            "500 bodies that come a byte at a time",
+            "500 bodies that come a byte a second",
             _connections(SLOW_SENDERS, HEAD + b'Content-Length: 100000\r\n\r\n{"', trickle=b"x"),
         ),
         Fault("200 who ask and do not read", _connections(SLOW_READERS, GET * 50)),

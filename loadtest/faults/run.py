@@ -169,12 +169,6 @@ def _back(server: Server, witnesses: Witnesses, struck: float) -> float | None:
     return None
 
 
-@contextmanager
-def _stage(known: Sequence[Known]) -> Iterator[Stage]:
-    with ExitStack() as stack:
-        yield Stage(stack, known)
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m loadtest.faults.run", description=__doc__.split("\n\n")[1])
     parser.add_argument("--only", metavar="WORDS", action="append", help="faults whose name has these words")
@@ -199,7 +193,8 @@ def main() -> int:
     with console.status("computing the right answers"):
         known = known_requests(REQUESTS)
     verdicts: list[Verdict] = []
-    with _stage(known) as stage:
+    with ExitStack() as stack:
+        stage = Stage(stack, known)
         for number, fault in enumerate(chosen, 1):
             with console.status(f"{number} of {len(chosen)}: {fault.name}"):
                 try:

@@ -48,6 +48,15 @@ class RedisServer:
         """After stop()."""
         self._signal(signal.SIGCONT)
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """It hangs inside, and goes on afterwards whatever happens."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.go_on()
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process
         self._process.send_signal(number)

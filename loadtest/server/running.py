@@ -73,25 +73,23 @@ class Server:
         """Its first process and all that this has started."""
         return [self.process, *self.process.children(recursive=True)]
 
+    def processes(self, wanted: Callable[[str, str], bool]) -> list[psutil.Process]:
+        """Those that it has started and that run, whose name and command line are wanted. Ray gives its own titles."""
+        found = []
+        for process in self.process.children(recursive=True):
+            with suppress(psutil.Error):
+                if process.status() != psutil.STATUS_ZOMBIE and wanted(process.name(), " ".join(process.cmdline())):
+                    found.append(process)
+        return found
+
     def replicas(self, deployment: str) -> list[psutil.Process]:
         """The processes of a deployment's replicas; a part of its name is enough."""
-        return [each for each in self._titled("ray::ServeReplica") if deployment in _title(each)]
+        return self.processes(lambda _, command: command.startswith("ray::ServeReplica") and deployment in command)
 
     def controller(self) -> psutil.Process:
         """The process of Serve's controller."""
-        (controller,) = self._titled("ray::ServeController")
+        (controller,) = self.processes(lambda _, command: command.startswith("ray::ServeController"))
         return controller
-
-    def _titled(self, beginning: str) -> list[psutil.Process]:
-        """Ray gives its processes titles."""
-        return [process for process in self.process.children(recursive=True) if _title(process).startswith(beginning)]
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return "".join(process.cmdline()[:1])
-    except psutil.Error:
-        return ""
 
 
 Ready = Callable[[Server], bool]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from loadtest.faults.faults import PARTS, processes
+from loadtest.faults.faults import PARTS
 from loadtest.load.background import Background
 from loadtest.server.running import Server
 
@@ -55,9 +55,9 @@ class Watch(Background):
         """See Background."""
         began = time.monotonic()
         while not self.over.wait(EVERY_S):
-            for part in PARTS:
+            for part, named in PARTS.items():
                 with suppress(psutil.Error):
-                    found = processes(self._server, part)
+                    found = self._server.processes(named)
                     if found:
                         rss = sum(process.memory_info().rss for process in found) / MIB
                         descriptors = sum(process.num_fds() for process in found)
