@@ -1,17 +1,13 @@
 """`rayrank check`: a config before it is released."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
+from serve_app.cli.terminal import show_judged
 from serve_app.launch.inspection import Fault, Inspection, inspect
-
-STYLES = {"warn": "yellow", "wrong": "bold red"}
 
 
 def check(
@@ -32,13 +28,9 @@ def check(
 
 
 def _show(config: Path, fault: Fault, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({"file": str(config)} | asdict(fault), ensure_ascii=False))
-        return
     place = str(config) if fault.line is None else f"{config}:{fault.line}"
-    said = " ".join(fault.said.split())
-    line = Text.assemble((f"{fault.level:<6}", STYLES[fault.level]), f"{place}: {fault.field}: {said}")
-    Console(highlight=False, soft_wrap=True).print(line)
+    said = f"{place}: {fault.field}: {' '.join(fault.said.split())}"
+    show_judged(fault.level, said, {"file": str(config)} | asdict(fault), as_json=as_json)
 
 
 def _verdict(config: Path, found: Inspection) -> str:

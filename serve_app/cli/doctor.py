@@ -1,23 +1,18 @@
 """`rayrank doctor`: what is wrong with this machine."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from serve_app.cli.serve import HOST, PORT, what_is_served
-from serve_app.cli.terminal import MODEL_HELP
+from serve_app.cli.terminal import MODEL_HELP, show_judged
 from serve_app.domain.errors import UserError
 from serve_app.launch.checkup.finding import Finding
 from serve_app.launch.config_file import ConfigFile
 from serve_app.launch.ingress import Ingress, default_ingress
 from serve_app.settings import Settings
-
-STYLES = {"ok": "green", "warn": "yellow", "wrong": "bold red"}
 
 
 def doctor(
@@ -54,11 +49,6 @@ def doctor(
 
 
 def _show(finding: Finding, as_json: bool) -> None:
-    """One line; at a terminal, in its colour."""
-    if as_json:
-        typer.echo(json.dumps(asdict(finding), ensure_ascii=False))
-        return
     todo = f" → {finding.todo}" if finding.todo else ""
     said = f"{finding.name}: {finding.said}{todo}".replace("\n", " ")
-    line = Text.assemble((f"{finding.state:<6}", STYLES[finding.state]), said)
-    Console(highlight=False, soft_wrap=True).print(line)
+    show_judged(finding.state, said, asdict(finding), as_json=as_json)

@@ -1,11 +1,16 @@
 """What every command shares: where it speaks, and options that several have."""
 
-from typing import Annotated
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from serve_app.settings import EngineSettings, Precision
+
+STYLES = {"ok": "green", "warn": "yellow", "wrong": "bold red"}
 
 notices = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -19,3 +24,12 @@ PrecisionOption = Annotated[Precision, typer.Option(help=PRECISION_HELP)]
 def complain(message: str) -> None:
     """Say on standard error what went wrong, in one line, whatever brackets are in it."""
     notices.print(f"rayrank: {message}", markup=False)
+
+
+def show_judged(level: str, said: str, record: Mapping[str, Any], *, as_json: bool) -> None:
+    """One line about what was looked at, in its level's colour at a terminal; or its record as JSON."""
+    if as_json:
+        typer.echo(json.dumps(record, ensure_ascii=False))
+        return
+    line = Text.assemble((f"{level:<6}", STYLES[level]), said)
+    Console(highlight=False, soft_wrap=True).print(line)

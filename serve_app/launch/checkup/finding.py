@@ -6,8 +6,6 @@ from typing import Literal
 # warn: it works, but not as well as it could, or not for everybody. wrong: it does not.
 State = Literal["ok", "warn", "wrong"]
 
-GIB = 2**30
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:

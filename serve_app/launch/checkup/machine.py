@@ -10,10 +10,10 @@ import psutil
 
 import serve_app
 from serve_app.engine.cores import usable_cores
-from serve_app.launch.checkup.finding import GIB, Finding, ok
+from serve_app.launch.checkup.finding import Finding, ok
 from serve_app.launch.front.config import CONNECTIONS, connections, descriptors_of
 from serve_app.launch.local_ray import OBJECT_STORE_BYTES
-from serve_app.launch.preflight import STACK_BYTES, free_memory
+from serve_app.launch.preflight import GIB, STACK_BYTES, free_memory
 
 SHARED = Path("/dev/shm")
 # Of a scorer beside its weights: Python, torch, and what a step takes.

@@ -9,8 +9,9 @@ import psutil
 
 from serve_app.domain.errors import UserError
 from serve_app.launch.address import Address
-from serve_app.launch.checkup.finding import GIB, Finding, ok
+from serve_app.launch.checkup.finding import Finding, ok
 from serve_app.launch.folder import make_folder
+from serve_app.launch.preflight import GIB
 
 FULL = 0.95  # of a disk: from there on Ray refuses work
 LOGS_BYTES = GIB  # what Ray may write before it turns its logs over

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from serve_app.launch.checkup import machine
-from serve_app.launch.checkup.finding import GIB
+from serve_app.launch.preflight import GIB
 
 
 @pytest.mark.parametrize(("free", "state"), [(GIB, "wrong"), (3 * GIB, "warn"), (9 * GIB, "ok")])
