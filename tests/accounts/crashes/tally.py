@@ -1,5 +1,7 @@
 """What clients have asked and were told, written down as it happens."""
 
+import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -42,3 +44,10 @@ class Tally:
     errands: list[Errand] = field(default_factory=list)
     delivered: int = 0
     requests: int = 0
+
+    async def some_answers(self, count: int, within_s: float) -> bool:
+        """Whether so many more came in time; returns once they have."""
+        enough, end = self.delivered + count, time.monotonic() + within_s
+        while self.delivered < enough and time.monotonic() < end:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        return self.delivered >= enough

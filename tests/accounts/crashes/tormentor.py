@@ -79,6 +79,4 @@ class Tormentor:
         await asyncio.to_thread(self._postgres.start)
 
     async def _some_answers(self) -> None:
-        enough, end = self._tally.delivered + ENOUGH, time.monotonic() + ENOUGH_S
-        while self._tally.delivered < enough and time.monotonic() < end:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
+        await self._tally.some_answers(ENOUGH, ENOUGH_S)
