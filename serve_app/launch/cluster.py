@@ -150,7 +150,7 @@ def _stop(driver: StartedDriver, stop: Stop) -> None:
 
 def _next_report(driver: StartedDriver, timeout_s: float = 0.1) -> object:
     with suppress(queue.Empty):
-        return driver.reports.get(timeout=timeout_s) if timeout_s else driver.reports.get_nowait()
+        return driver.reports.get(timeout=timeout_s)
     return None
 
 

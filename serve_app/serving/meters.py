@@ -18,7 +18,7 @@ Ours = metrics.Counter | metrics.Gauge | metrics.Histogram
 
 
 class Meters:
-    """Ray's meters for some metrics. Used from one thread, but for `metric in`."""
+    """Ray's meters for some metrics. Used from one thread."""
 
     def __init__(self, of: Sequence[Metric]) -> None:
         self._meters = {metric.name: _meter(metric) for metric in of}

@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from loadtest.bench.engine.loading import _status
+from loadtest.bench.engine.loading import status
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
 from serve_app.domain.sequences import Sequences
@@ -47,12 +47,12 @@ def compute(directory: Path) -> None:
     from serve_app.engine.model import Model
 
     model = Model.load(directory, EngineSettings(device="cpu", threads=1))
-    print(f"0 {_status('RssAnon'):.1f}", flush=True)
+    print(f"0 {status('RssAnon'):.1f}", flush=True)
     for line in sys.stdin:
         began = time.perf_counter()
         for tokens in sizes_of(*map(int, line.split())):
             model(Sequences.filler(tokens, -(-tokens // model.config.max_tokens)))
-        print(f"{time.perf_counter() - began:.4f} {_status('RssAnon'):.1f}", flush=True)
+        print(f"{time.perf_counter() - began:.4f} {status('RssAnon'):.1f}", flush=True)
 
 
 class Computing:

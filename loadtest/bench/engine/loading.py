@@ -38,19 +38,20 @@ class Load:
 
 def measure(directory: Path, precision: str) -> Load:
     """Load in this process."""
-    before, private = _status("VmRSS"), _status("RssAnon")
+    before, private = status("VmRSS"), status("RssAnon")
     began = time.perf_counter()
     model = Model.load(directory, EngineSettings(device="cpu", precision=precision))
     seconds = time.perf_counter() - began
     return Load(
         seconds=seconds,
-        peak=_status("VmHWM") - before,
-        private=_status("RssAnon") - private,
+        peak=status("VmHWM") - before,
+        private=status("RssAnon") - private,
         weights=weight_bytes(model.config.encoder, model.placement.dtype) / 2**20,
     )
 
 
-def _status(key: str) -> float:
+def status(key: str) -> float:
+    """MiB that the kernel tells of this process under a name of /proc/self/status."""
     for line in Path("/proc/self/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == key:

@@ -68,10 +68,10 @@ def _is_fit(connection: Connection, place: str) -> bool:
 
     Raises UserError where theirs is a newer one that does not.
     """
-    known = {script.revision for script in _scripts().walk_revisions()}
-    form = _form(connection)
+    scripts, form = _scripts(), _form(connection)
+    known = {script.revision for script in scripts.walk_revisions()}
     if form is None or form in known:
-        return form == _scripts().get_current_head()
+        return form == scripts.get_current_head()
     if _oldest(connection) not in known:
         raise UserError(f"the accounts in {place} are of a newer rayrank (form {form}): run that one, or a backup")
     return True
