@@ -7,10 +7,11 @@ import typer
 
 from serve_app.cli.terminal import MODEL_HELP, PRECISION_HELP, notices
 from serve_app.domain.errors import UserError
+from serve_app.domain.model import Precision
 from serve_app.launch.config_file import ConfigFile, checked_settings, read_config_file
 from serve_app.launch.ingress import Ingress, default_ingress
 from serve_app.launch.switch import switched
-from serve_app.settings import EMBEDDED_MODEL, AccountsSettings, ModelSettings, Precision
+from serve_app.settings import EMBEDDED_MODEL, AccountsSettings, ModelSettings
 
 HOST, PORT = "127.0.0.1", 8000
 DATABASE = AccountsSettings().database

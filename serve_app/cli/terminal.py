@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from serve_app.settings import EngineSettings, Precision
+from serve_app.domain.model import Precision
+from serve_app.settings import EngineSettings
 
 STYLES = {"ok": "green", "warn": "yellow", "wrong": "bold red"}
 

@@ -14,6 +14,9 @@ STRICT = {"extra": "forbid"}
 
 HeadKind = Literal["classification", "embedding"]
 ModelStatus = Literal["ready", "cold", "loading", "failed"]
+# Where a model computes, and in which numbers: EngineSettings says what each means.
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "exact", "fast", "int8"]
 
 
 @dataclass(frozen=True)

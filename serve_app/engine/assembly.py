@@ -13,6 +13,7 @@ from serve_app.engine.files import weight_files
 from serve_app.engine.input_format import input_format
 from serve_app.engine.modules.config import Dense, LayerNorm
 from serve_app.engine.modules.model_config import ModelConfig, read_model
+from serve_app.engine.options import EngineOptions
 from serve_app.engine.tokenizer import Tokenizer, check_tokenizer_files
 from serve_app.scheduling.device import Device
 from serve_app.scheduling.simulated import SimulatedModel
@@ -107,7 +108,8 @@ def load_device(directory: Path, engine: EngineSettings, sha256: str | None = No
     from serve_app.engine.model import Model  # torch takes seconds and memory
 
     threads = engine.threads or max(1, usable_cores() // sharers)
-    return Model.load(directory, engine.model_copy(update={"threads": threads}), sha256)
+    options = EngineOptions(engine.device, engine.precision, threads, engine.cuda_graphs)
+    return Model.load(directory, options, sha256)
 
 
 def _require_weights(config: ModelConfig) -> None:

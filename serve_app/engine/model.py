@@ -20,10 +20,10 @@ from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.encoder import Encoder
 from serve_app.engine.modules.head import Head
 from serve_app.engine.modules.model_config import ModelConfig, read_model
+from serve_app.engine.options import EngineOptions
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
 from serve_app.scheduling.device import StepTooLargeError
-from serve_app.settings import EngineSettings
 
 # What a model takes beside its weights: the activations of a step, and torch itself.
 WORKING_BYTES = 512 * 2**20
@@ -44,29 +44,29 @@ class Model:
         self._graphs: Callable[[Sequences], torch.Tensor | None] = lambda _: None
 
     @classmethod
-    def load(cls, directory: Path, settings: EngineSettings | None = None, sha256: str | None = None) -> Self:
+    def load(cls, directory: Path, options: EngineOptions | None = None, sha256: str | None = None) -> Self:
         """The model of a directory in Hugging Face layout.
 
-        settings: where and how it computes; None for the defaults. sha256: pinned digest of its Transformer's
+        options: where and how it computes; None for the defaults. sha256: pinned digest of its Transformer's
         model.safetensors.
         Raises ModelError when the model is not supported, not sound, or too large for the free memory.
         """
-        settings = settings or EngineSettings()
+        options = options or EngineOptions()
         config = read_model(directory)
-        placement = choose_placement(settings)
+        placement = choose_placement(options)
         # int8 takes its scales from the layers in float32.
-        read_as = torch.float32 if settings.precision == "int8" else placement.dtype
+        read_as = torch.float32 if options.precision == "int8" else placement.dtype
         require_memory(config.encoder, placement.device, read_as)
-        torch.set_num_threads(settings.threads or usable_cores())
+        torch.set_num_threads(options.threads or usable_cores())
         weights = Weights(config.directory, sha256, config.encoder.weight_prefixes)
-        if settings.precision == "int8":
+        if options.precision == "int8":
             placement = calibrate(placement, weights, config, Tokenizer.load(config.directory))
         head = config.load_head(weights, placement)
         encoder = config.encoder.load_encoder(weights, placement, first_tokens=head.first_tokens)
         model = cls(config, encoder, head, placement)
         if placement.device.type == "cuda":
             model.warm_up(WARM_UP_TOKENS)
-            if settings.cuda_graphs and placement.varlen and encoder.by_shape_alone:
+            if options.cuda_graphs and placement.varlen and encoder.by_shape_alone:
                 model.record(CudaRecorder())
         return model
 

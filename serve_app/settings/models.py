@@ -1,18 +1,16 @@
 """Options of one served model: where and how it computes, how many replicas it has, what it costs."""
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from serve_app.domain.input_format import Truncation
+from serve_app.domain.model import DeviceChoice, Precision
 from serve_app.domain.price import nano_dollars_per_document, nano_dollars_per_token
 from serve_app.settings.group import Group, Name, Positive, Seconds
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-
-DeviceChoice = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "exact", "fast", "int8"]
 
 
 def _whole_a_document(usd: Decimal) -> Decimal:

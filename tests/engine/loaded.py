@@ -13,13 +13,13 @@ from serve_app.domain.shards import Shard, cut_shards
 from serve_app.engine.assembly import TextSide
 from serve_app.engine.input_format import input_format
 from serve_app.engine.model import Model
+from serve_app.engine.options import EngineOptions
 from serve_app.engine.tokenizer import Tokenizer
-from serve_app.settings import EngineSettings
 from tests.tiny_models import TinyModel
 
 
 class Engine:
-    def __init__(self, tiny: TinyModel, options: EngineSettings | None = None) -> None:
+    def __init__(self, tiny: TinyModel, options: EngineOptions | None = None) -> None:
         self.model = Model.load(tiny.directory, options)
         config = self.model.config
         self.tokenizer = Tokenizer.load(config.directory, lowercase=config.lower_case)
@@ -61,6 +61,6 @@ class Engine:
 
 
 @cache
-def loaded(tiny: TinyModel, options: EngineSettings | None = None) -> Engine:
+def loaded(tiny: TinyModel, options: EngineOptions | None = None) -> Engine:
     """The engine of a model, loaded once a session. Whoever changes it loads one of their own."""
     return Engine(tiny, options)

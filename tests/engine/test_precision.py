@@ -8,14 +8,14 @@ from serve_app.engine.files import ModelError
 from serve_app.engine.layers.linear import bfloat16_available
 from serve_app.engine.layers.placement import choose_placement
 from serve_app.engine.layers.quantised import int8_available
-from serve_app.settings import EngineSettings
+from serve_app.engine.options import EngineOptions
 from tests.conftest import FAMILIES
 from tests.engine.loaded import loaded
 from tests.tiny_models import TinyModel, TinyModels, training_text
 
-FAST = EngineSettings(device="cpu", precision="fast")
-INT8 = EngineSettings(device="cpu", precision="int8")
-EXACT = EngineSettings(device="cpu", precision="exact")
+FAST = EngineOptions(device="cpu", precision="fast")
+INT8 = EngineOptions(device="cpu", precision="int8")
+EXACT = EngineOptions(device="cpu", precision="exact")
 QUERY, *DOCUMENTS = training_text()[:101]
 
 needs_bfloat16 = pytest.mark.skipif(not bfloat16_available(), reason="this CPU has no bfloat16 products")
@@ -32,7 +32,7 @@ def test_fast_is_refused_where_the_cpu_has_no_bfloat16(monkeypatch: pytest.Monke
     monkeypatch.setattr("serve_app.engine.layers.placement.bfloat16_available", lambda: False)
     with pytest.raises(ModelError, match=r"precision: fast .* AVX-512 BF16"):
         choose_placement(FAST)
-    assert choose_placement(EngineSettings(device="cpu", precision="auto")).dtype == torch.float32
+    assert choose_placement(EngineOptions(device="cpu", precision="auto")).dtype == torch.float32
 
 
 def test_int8_is_refused_where_the_cpu_has_no_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def embedded() -> TinyModel:
 
 @pytest.mark.parametrize(("options", "cosine", "logit"), BOUNDS)
 def test_cosines_of_the_embedded_model_keep_to_the_precisions_bound(
-    embedded: TinyModel, options: EngineSettings, cosine: float, logit: float
+    embedded: TinyModel, options: EngineOptions, cosine: float, logit: float
 ) -> None:
     found, exact = (loaded(embedded, each).scores(QUERY, DOCUMENTS[:40]) for each in (options, EXACT))
     np.testing.assert_allclose(found, exact, atol=cosine, rtol=0)
@@ -59,7 +59,7 @@ def test_cosines_of_the_embedded_model_keep_to_the_precisions_bound(
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("options", "cosine", "logit"), BOUNDS)
 def test_logits_keep_to_the_precisions_bound(
-    tiny_models: TinyModels, family: str, options: EngineSettings, cosine: float, logit: float
+    tiny_models: TinyModels, family: str, options: EngineOptions, cosine: float, logit: float
 ) -> None:
     tiny = tiny_models[family, "classification"]
     found, exact = (loaded(tiny, each).scores(QUERY, DOCUMENTS) for each in (options, EXACT))

@@ -12,8 +12,8 @@ from serve_app.engine.files import ModelError
 from serve_app.engine.input_format import input_format
 from serve_app.engine.model import Model, require_memory
 from serve_app.engine.modules.model_config import read_model
+from serve_app.engine.options import EngineOptions
 from serve_app.engine.tokenizer import Tokenizer
-from serve_app.settings import EngineSettings
 from tests.engine.spoilt import configure
 
 GIB = 2**30
@@ -123,7 +123,7 @@ def test_too_little_memory_is_said_with_both_numbers(directory: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_cuda_device_that_is_not_there_is_refused(directory: Path) -> None:
     with pytest.raises(ModelError, match="no CUDA device"):
-        Model.load(directory, EngineSettings(device="cuda"))
+        Model.load(directory, EngineOptions(device="cuda"))
 
 
 def test_a_tokenizer_with_more_ids_than_the_model_is_refused(directory: Path) -> None:

@@ -26,10 +26,11 @@ from loadtest.bench.engine.device_timing import (
 from loadtest.bench.engine.model_directories import base_directory
 from loadtest.bench.engine.peers.work import Ids
 from loadtest.bench.engine.sets import LENGTHS, draw
+from serve_app.domain.model import Precision
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.graphs import SHAPES
 from serve_app.engine.model import Model
-from serve_app.settings import EngineSettings, Precision
+from serve_app.engine.options import EngineOptions
 
 STEPS = (4_096, 8_192, 16_384, 32_768, 65_536)  # tokens
 COMPARED = 64  # sequences whose logits are held against float32's
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     directory = options.model or base_directory()
 
     def load(precision: Precision, *, cuda_graphs: bool = True) -> Model:
-        engine = EngineSettings(
+        engine = EngineOptions(
             device=options.device, precision=precision, threads=options.threads, cuda_graphs=cuda_graphs
         )
         return Model.load(directory, engine)

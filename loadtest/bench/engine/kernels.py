@@ -20,7 +20,8 @@ from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
 from serve_app.domain.sequences import Sequences
 from serve_app.engine import KERNEL_VARIABLES, KERNELS_KEPT
-from serve_app.settings import EMBEDDED_MODEL, EngineSettings
+from serve_app.engine.options import EngineOptions
+from serve_app.settings import EMBEDDED_MODEL
 
 DEFAULT = "1024"  # oneDNN's, and that of torch's bridge to it
 SMALL_SHARE = 0.9  # of steps: a query's, or a few documents'; the others are nearly full
@@ -46,7 +47,7 @@ def compute(directory: Path) -> None:
     """Compute a round for each line on standard input: its number of steps and its seed."""
     from serve_app.engine.model import Model
 
-    model = Model.load(directory, EngineSettings(device="cpu", threads=1))
+    model = Model.load(directory, EngineOptions(device="cpu", threads=1))
     print(f"0 {status('RssAnon'):.1f}", flush=True)
     for line in sys.stdin:
         began = time.perf_counter()

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtest.bench.engine.base_model import BASE_MODEL, make_base_model
+from serve_app.domain.model import Precision
 from serve_app.engine.files import ModelError
 from serve_app.engine.model import Model, weight_bytes
-from serve_app.settings import EngineSettings
+from serve_app.engine.options import EngineOptions
 
 PRECISIONS = ("exact", "fast", "int8")
 
@@ -36,11 +37,11 @@ class Load:
     weights: float
 
 
-def measure(directory: Path, precision: str) -> Load:
+def measure(directory: Path, precision: Precision) -> Load:
     """Load in this process."""
     before, private = status("VmRSS"), status("RssAnon")
     began = time.perf_counter()
-    model = Model.load(directory, EngineSettings(device="cpu", precision=precision))
+    model = Model.load(directory, EngineOptions(device="cpu", precision=precision))
     seconds = time.perf_counter() - began
     return Load(
         seconds=seconds,

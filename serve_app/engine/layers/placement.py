@@ -20,7 +20,7 @@ from serve_app.engine.layers.linear import (
 from serve_app.engine.layers.norm import LayerNorm
 from serve_app.engine.layers.packed import Packed, buffer
 from serve_app.engine.layers.quantised import QuantisedLinear, int8_available
-from serve_app.settings import EngineSettings
+from serve_app.engine.options import EngineOptions
 
 
 class Placement:
@@ -135,8 +135,8 @@ class Int8Placement(Placement):
         return QuantisedLinear(weight, bias, activation, self.dtype, self._ranges[source])
 
 
-def choose_placement(options: EngineSettings) -> Placement:
-    """The placement that the settings ask for; for int8 the placement of the layers that stay in a larger type.
+def choose_placement(options: EngineOptions) -> Placement:
+    """The placement that the options ask for; for int8 the placement of the layers that stay in a larger type.
 
     Raises ModelError when the machine lacks the device or its instructions.
     """

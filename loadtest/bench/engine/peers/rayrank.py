@@ -2,25 +2,23 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from loadtest.bench.engine.peers.work import THREADS, Ids, Request, Rows, Run, Start
-
-if TYPE_CHECKING:
-    from serve_app.settings import EngineSettings
+from serve_app.domain.model import Precision
 
 STEP_TOKENS = 2_048  # of a scorer on a CPU
 AMPLE_S = 600.0
 
 
-def sequences(directory: Path, *, precision: str) -> Start:
+def sequences(directory: Path, *, precision: Precision) -> Start:
     """The model alone, in steps as its scheduler cuts them."""
     from serve_app.domain.sequences import Sequences
     from serve_app.engine.model import Model
+    from serve_app.engine.options import EngineOptions
 
-    model = Model.load(directory, _options(precision))
+    model = Model.load(directory, EngineOptions("cpu", precision, THREADS))
 
     def run(ids: Ids) -> Rows:
         lengths = np.array([row.size for row in ids], dtype=np.int32)
@@ -38,7 +36,7 @@ def sequences(directory: Path, *, precision: str) -> Start:
     return lambda _: run
 
 
-def texts(directory: Path, *, precision: str) -> Start:
+def texts(directory: Path, *, precision: Precision) -> Start:
     """The same behind its tokenizer."""
     from serve_app.engine.modules.model_config import read_model
     from serve_app.engine.tokenizer import Tokenizer
@@ -55,18 +53,20 @@ def texts(directory: Path, *, precision: str) -> Start:
     return lambda _: embed
 
 
-def requests(directory: Path, *, precision: str) -> Start:
+def requests(directory: Path, *, precision: Precision) -> Start:
     """The whole path of a request but HTTP and Ray: tokenizer, cut, shards, scheduler, merge."""
     from serve_app.catalog.catalog import load_catalog
     from serve_app.catalog.location import resolve
     from serve_app.domain.request import Document, RerankRequest
     from serve_app.domain.terms import Terms
     from serve_app.service.in_process import load, served_here
+    from serve_app.settings import EngineSettings
 
     loop = asyncio.new_event_loop()
+    engine = EngineSettings(device="cpu", precision=precision, threads=THREADS)
     card = resolve(str(directory), load_catalog())
     # Until the process ends.
-    reranker = loop.run_until_complete(served_here(load(card, _options(precision))).__aenter__())
+    reranker = loop.run_until_complete(served_here(load(card, engine)).__aenter__())
 
     async def rank(request: Request) -> list[float]:
         query, documents = request
@@ -82,10 +82,3 @@ def requests(directory: Path, *, precision: str) -> Start:
         return lambda work: loop.run_until_complete(rank_all(work))
 
     return start
-
-
-def _options(precision: str) -> "EngineSettings":
-    """A CPU's. Raises ValueError for a precision that the engine does not know."""
-    from serve_app.settings import EngineSettings
-
-    return EngineSettings.model_validate({"device": "cpu", "precision": precision, "threads": THREADS})

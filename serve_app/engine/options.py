@@ -1,0 +1,18 @@
+"""Where and how a model computes, as the engine is told. No pydantic: the engine runs where there is only torch."""
+
+from dataclasses import dataclass
+
+from serve_app.domain.model import DeviceChoice, Precision
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What EngineSettings say of a model on its device, under the same names.
+
+    threads: of a CPU; None for one a core.
+    """
+
+    device: DeviceChoice = "auto"
+    precision: Precision = "auto"
+    threads: int | None = None
+    cuda_graphs: bool = False
