@@ -1,7 +1,8 @@
 """A model on one device: sequences in, one row of numbers a sequence out."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -10,28 +11,29 @@ import psutil
 import torch
 
 from serve_app.domain.sequences import Rows, Sequences
-from serve_app.engine.calibration import calibrate
+from serve_app.engine.calibration import calibrate, random_sequences
 from serve_app.engine.cores import usable_cores
+from serve_app.engine.failures import first_line, is_lost, is_out_of_memory
 from serve_app.engine.files import ModelError
 from serve_app.engine.graphs import CudaRecorder, Graphs, Recorder
 from serve_app.engine.layers.packed import Packed
-from serve_app.engine.layers.placement import Placement, choose_placement
+from serve_app.engine.layers.placement import Placement, choose_placement, keep_whole_sums
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.encoder import Encoder
 from serve_app.engine.modules.head import Head
 from serve_app.engine.modules.model_config import ModelConfig, read_model
 from serve_app.engine.options import EngineOptions
+from serve_app.engine.overflow import MOST, largest_half
+from serve_app.engine.step_size import choose_step_tokens, seconds_of
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
-from serve_app.scheduling.device import StepTooLargeError
+from serve_app.scheduling.device import DeviceLostError, StepTooLargeError
+
+log = logging.getLogger("rayrank.model")
 
 # What a model takes beside its weights: the activations of a step, and torch itself.
 WORKING_BYTES = 512 * 2**20
 CPU_STEP_TOKENS = 2_048
-# 8,192 tokens or more fill an H100. Not many more than needed: a new request waits behind two steps.
-GPU_STEP_TOKENS = 16_384
-# Tokens of the steps that warm a GPU up: libraries choose other kernels for few rows than for many.
-WARM_UP_TOKENS = (1_024, 4_096, 16_384)
 
 
 class Model:
@@ -42,6 +44,7 @@ class Model:
         self.placement = placement
         self._encoder, self._head = encoder, head
         self._graphs: Callable[[Sequences], torch.Tensor | None] = lambda _: None
+        self.step_tokens = CPU_STEP_TOKENS
 
     @classmethod
     def load(cls, directory: Path, options: EngineOptions | None = None, sha256: str | None = None) -> Self:
@@ -57,18 +60,27 @@ class Model:
         # int8 takes its scales from the layers in float32.
         read_as = torch.float32 if options.precision == "int8" else placement.dtype
         require_memory(config.encoder, placement.device, read_as)
+        keep_whole_sums()
         torch.set_num_threads(options.threads or usable_cores())
         weights = Weights(config.directory, sha256, config.encoder.weight_prefixes)
         if options.precision == "int8":
             placement = calibrate(placement, weights, config, Tokenizer.load(config.directory))
-        head = config.load_head(weights, placement)
-        encoder = config.encoder.load_encoder(weights, placement, first_tokens=head.first_tokens)
-        model = cls(config, encoder, head, placement)
+        model = cls._built(config, weights, placement)
         if placement.device.type == "cuda":
-            model.warm_up(WARM_UP_TOKENS)
-            if options.cuda_graphs and placement.varlen and encoder.by_shape_alone:
+            if placement.dtype == torch.float16 and (largest := model.largest_half()) > MOST:
+                log.warning("bfloat16 in place of float16", extra={"model": directory.name, "largest": largest})
+                del model  # its memory is the next one's
+                model = cls._built(config, weights, Placement(placement.device, torch.bfloat16))
+            model.step_tokens = choose_step_tokens(model.step_s, config.max_tokens)
+            if options.cuda_graphs and model.by_shape_alone:
                 model.record(CudaRecorder())
         return model
+
+    @classmethod
+    def _built(cls, config: ModelConfig, weights: Weights, placement: Placement) -> Self:
+        head = config.load_head(weights, placement)
+        encoder = config.encoder.load_encoder(weights, placement, first_tokens=head.first_tokens)
+        return cls(config, encoder, head, placement)
 
     @property
     def width(self) -> int:
@@ -96,18 +108,25 @@ class Model:
         return 2 if self.placement.device.type == "cuda" else 1
 
     @property
-    def step_tokens(self) -> int:
-        """See Device."""
-        return GPU_STEP_TOKENS if self.placement.device.type == "cuda" else CPU_STEP_TOKENS
+    def by_shape_alone(self) -> bool:
+        """Whether steps of one shape run the same kernels: see Encoder."""
+        return self.placement.varlen and self._encoder.by_shape_alone
 
-    def warm_up(self, sizes: Sequence[int]) -> None:
-        """Compute steps of these numbers of tokens, so that all that a device loads on first use is loaded.
+    def largest_half(self) -> float:
+        """Largest magnitude of a float16 number in a step of random tokens; infinite where one is not finite.
 
-        A step that does not fit into memory is left out.
+        Random tokens suffice, as for the ranges of int8: wide channels are the model's and not the text's.
         """
-        for tokens in sizes:
-            with suppress(StepTooLargeError):
-                self(Sequences.filler(tokens, -(-tokens // self.config.max_tokens)))
+        step = random_sequences(self.config, Tokenizer.load(self.config.directory))
+        packed = self.placement.pack(step, self._encoder.positions(step))
+        return largest_half(lambda: self._forward(packed))
+
+    def step_s(self, sequences: Sequences) -> float | None:
+        """Seconds that a step takes once all is loaded that its first run takes; None where it does not fit."""
+        try:
+            return seconds_of(partial(self, sequences))
+        except StepTooLargeError:
+            return None
 
     def record(self, recorder: Recorder) -> None:
         """Have small steps recorded; from now on they are repeated instead of computed anew."""
@@ -123,8 +142,8 @@ class Model:
         """A function that gives a step's rows, in any thread: float32 (sequences, width), in the order given.
 
         When this returns, a GPU has only been told what to do; a CPU is done. Raises StepTooLargeError when the step
-        does not fit into memory, and ValueError when a sequence is longer than the model reads: on CUDA a position that
-        has no embedding would end the process.
+        does not fit into memory, DeviceLostError when the device computes nothing any more, as the function does, and
+        ValueError when a sequence is longer than the model reads: a position without an embedding loses a GPU.
         """
         longest = int(sequences.lengths.max())
         if longest > self.config.max_tokens:
@@ -158,17 +177,14 @@ class Model:
                     rows = self._forward(self.placement.pack(sequences, self._encoder.positions(sequences)))
                 return self.placement.fetch(rows)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-        return None
+            if is_out_of_memory(error):
+                return None
+            if is_lost(self.placement.device):
+                raise DeviceLostError(first_line(error)) from error
+            raise
 
     def _forward(self, step: Packed) -> torch.Tensor:
         return self._head(self._encoder(step), step).float()
-
-
-def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    # torch has a class for this on GPUs, but only a message on CPUs.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def require_memory(

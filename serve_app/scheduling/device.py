@@ -37,10 +37,14 @@ class Device(Protocol):
     def start(self, sequences: Sequences) -> Callable[[], Rows]:
         """Start a step, in the one thread that may; the result gives its rows, and waits for them, in any thread.
 
-        Raises StepTooLargeError when it does not fit into memory.
+        Raises StepTooLargeError when it does not fit into memory; and, as the result does, DeviceLostError.
         """
         ...
 
 
 class StepTooLargeError(Exception):
     """The device has not the memory for a step of this size; a smaller one may fit."""
+
+
+class DeviceLostError(Exception):
+    """The device computes nothing any more for this process, whatever it is asked; another process may be served."""

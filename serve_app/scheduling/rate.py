@@ -8,7 +8,8 @@ from serve_app.scheduling.device import Device
 
 KEPT = 0.9  # of the past in the moving mean, for each step
 LONGEST_SAMPLE = 128  # tokens of a sequence in the first measurement
-SAMPLE_TOKENS = 512  # enough for a CPU to work at its full rate, and done within a second by the slowest
+LEAST_SAMPLE_TOKENS = 512  # enough for a CPU to work at its full rate, and done within a second by the slowest
+SAMPLE = 1 / 4  # of a full step, where that is more: a GPU takes as long for 512 tokens as for several times as many
 
 
 @dataclass(slots=True)
@@ -35,10 +36,11 @@ def measured(device: Device) -> Rate:
     Without it, a service that has just started would take more than it can do in time. Must be called in the thread
     that computes.
     """
-    sample = Sequences.filler(SAMPLE_TOKENS, -(-SAMPLE_TOKENS // min(LONGEST_SAMPLE, device.longest)))
+    tokens = max(round(SAMPLE * device.step_tokens), LEAST_SAMPLE_TOKENS)
+    sample = Sequences.filler(tokens, -(-tokens // min(LONGEST_SAMPLE, device.longest)))
     rate = Rate()
     device.start(sample)()
     began = time.perf_counter()
     device.start(sample)()
-    rate.learn(SAMPLE_TOKENS, max(time.perf_counter() - began, 1e-6))
+    rate.learn(tokens, max(time.perf_counter() - began, 1e-6))
     return rate

@@ -11,7 +11,7 @@ import numpy as np
 from serve_app.domain.caller import ANYONE, Caller
 from serve_app.domain.sequences import Rows, Sequences
 from serve_app.scheduling.backlog import Backlog
-from serve_app.scheduling.device import Device, StepTooLargeError
+from serve_app.scheduling.device import Device, DeviceLostError, StepTooLargeError
 from serve_app.scheduling.rate import Rate
 from serve_app.scheduling.tiers import Tiers
 from serve_app.scheduling.work import Part, Step, StepError, StepTold, Work
@@ -73,6 +73,7 @@ class Scheduler:
         self._waiting_tokens = self._in_flight = 0
         self._last_done = 0.0
         self._closed = False
+        self._lost: DeviceLostError | None = None
         self._rate = rate or Rate()
         self.steps = self.tokens = self.capacity_tokens = 0
         self.busy_s = 0.0
@@ -109,7 +110,7 @@ class Scheduler:
         request_tokens: of the whole request that they are a part of; None where they are all of it. request_id: of that
         request, for logs. told: of each step that computed some of them.
         Must be called on the event loop. Raises OverloadedError at once when they do not fit into the queue; work that
-        finds the queue empty always does. Raises RuntimeError after close().
+        finds the queue empty always does. Raises RuntimeError after close(), DeviceLostError once the device is lost.
         """
         self.check()
         arriving, now, rate = int(sequences.lengths.sum()), self._clock(), self.tokens_per_s
@@ -144,7 +145,9 @@ class Scheduler:
             raise OverloadedError(message, delay_s)
 
     def check(self) -> None:
-        """Raise RuntimeError when the scheduler can answer no more."""
+        """Raise RuntimeError when the scheduler can answer no more; DeviceLostError where the device is why."""
+        if self._lost:
+            raise self._lost
         if self._closed or (self._runner is not None and self._runner.done()):
             raise RuntimeError("the scheduler has ended")
 
@@ -187,6 +190,11 @@ class Scheduler:
             for work, _ in parts:
                 work.result.cancel()
             raise
+        except DeviceLostError as error:
+            # What waits would wait for ever; whoever sent it can have it computed elsewhere.
+            self._lost = error
+            for work in tuple(self._unanswered):
+                work.fail(error)
         finally:
             self._in_flight -= _tokens(parts)
 
@@ -206,6 +214,8 @@ class Scheduler:
         except StepTooLargeError as error:
             await self._compute_halves(parts, error)
             return
+        except DeviceLostError:
+            raise
         except Exception as error:
             if len(parts) == 1:
                 parts[0][0].fail(StepError(f"the model failed: {error}"))

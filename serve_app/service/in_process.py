@@ -13,7 +13,7 @@ from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import shard_sequences
 from serve_app.engine.assembly import TextSide, load_device, load_text_side
 from serve_app.engine.cores import usable_cores
-from serve_app.scheduling.device import Device
+from serve_app.scheduling.device import Device, DeviceLostError
 from serve_app.scheduling.rate import Rate, measured
 from serve_app.scheduling.scheduler import Scheduler
 from serve_app.scheduling.work import DeadlineError, StepError
@@ -46,15 +46,18 @@ class OneReplica:
         scheduler = self._scheduler
         began = scheduler.now()
         deadline = began + call.timeout_s
-        work = scheduler.admit(shard_sequences(call.shard), deadline, call.caller, request_tokens=call.request_tokens)
         try:
-            results = shard_results(call.shard, await work.result)
+            work = scheduler.admit(
+                shard_sequences(call.shard), deadline, call.caller, request_tokens=call.request_tokens
+            )
+            try:
+                results = shard_results(call.shard, await work.result)
+            finally:
+                work.result.cancel()
         except DeadlineError:
             return ShardRefusal("deadline_exceeded", out_of_time().message)
-        except StepError as error:
+        except (StepError, DeviceLostError) as error:
             return ShardRefusal("internal", str(error))
-        finally:
-            work.result.cancel()
         self._scored(len(results))
         seconds = scheduler.now() - began
         return ShardResults(results, seconds, work.queue_s, scheduler.queued_tokens, scheduler.tokens_per_s)

@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import NoReturn
 
 from ray import serve
 
@@ -16,6 +17,7 @@ from serve_app.domain.caller import TIERS, Tier
 from serve_app.domain.scores import shard_results
 from serve_app.domain.sequences import shard_sequences
 from serve_app.engine.assembly import load_device
+from serve_app.scheduling.device import DeviceLostError
 from serve_app.scheduling.rate import measured
 from serve_app.scheduling.scheduler import OverloadedError, Scheduler
 from serve_app.scheduling.work import DeadlineError, StepError, StepTold, Work
@@ -113,6 +115,8 @@ class Scorer:
         except StepError as error:
             log.error("step failed", extra={"error": str(error), **told})  # noqa: TRY400 - the step is not this code
             return ShardRefusal("internal", "the model failed on this request")
+        except DeviceLostError as error:
+            self._end(error)
         finally:
             arrival.leave()
         passages = int(call.shard.lengths.size)
@@ -152,6 +156,16 @@ class Scorer:
     def check_health(self) -> None:
         """Serve asks now and then, and starts another replica when this raises."""
         self._scheduler.check()
+
+    def _end(self, error: DeviceLostError) -> NoReturn:
+        """End this process at once.
+
+        Only a new one has the device again. Serve would ask three times before it starts that, and sees an end sooner;
+        gateways send the shards of a replica that ended to another.
+        """
+        log.critical("device lost", extra={"error": str(error), "pid": os.getpid()})
+        end_log()
+        os._exit(1)
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """What the autoscaling policy learns of this replica: see autoscaling.ScorersByTokens."""

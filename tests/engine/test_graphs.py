@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from serve_app.domain.sequences import Sequences
 from serve_app.engine.graphs import SHAPES, Recorder, Run
 from serve_app.engine.model import Model
 from tests.conftest import FAMILIES, HEADS
@@ -117,16 +116,3 @@ def test_where_recording_fails_steps_are_computed_as_they_are(
 def test_the_recorded_shapes_can_be_filled_from_one_document() -> None:
     for tokens, count in SHAPES:
         assert sequences([5] * (tokens // 2)).filled_up(tokens, count, 512) is not None
-
-
-def test_warming_up_reads_no_further_than_the_model(tiny_model: TinyModel, patch: pytest.MonkeyPatch) -> None:
-    model, seen = loaded(tiny_model).model, []
-    start = model.start
-
-    def kept(batch: Sequences):
-        seen.append(batch)
-        return start(batch)
-
-    patch.setattr(model, "start", kept)
-    model.warm_up([40, 300])
-    assert [batch.token_ids.size for batch in seen] == [40, 300]

@@ -1,11 +1,13 @@
 import weakref
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from serve_app.domain.sequences import Sequences
-from serve_app.scheduling.device import StepTooLargeError
+from serve_app.scheduling.device import DeviceLostError, StepTooLargeError
 from tests.engine.loaded import Engine, loaded
 from tests.scheduling.device import sequences
 from tests.tiny_models import TOKENS, TinyModel
@@ -29,6 +31,9 @@ def test_a_sequence_longer_than_the_model_reads_never_gets_to_the_device(tiny_mo
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"),
         MemoryError("std::bad_alloc"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        torch.AcceleratorError("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' in NVIDIA's docs."),
+        RuntimeError("Triton Error [CUDA]: out of memory"),
     ],
 )
 def test_too_little_memory_for_a_step_is_told_from_other_failures(
@@ -63,3 +68,49 @@ def test_a_step_that_did_not_fit_leaves_nothing_in_memory(
         # Here the scheduler computes the halves.
         assert [states() for states in taken] == [None]
     assert taken
+
+
+@pytest.mark.parametrize(("refuses", "raised"), [(True, DeviceLostError), (False, RuntimeError)])
+def test_a_device_that_refuses_everything_from_then_on_is_lost(
+    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch, refuses: bool, raised: type[Exception]
+) -> None:
+    def fail(*_: object) -> torch.Tensor:
+        raise RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered\nand advice")
+
+    def synchronise(_: torch.device) -> None:
+        if refuses:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    model = Engine(tiny_model).model
+    monkeypatch.setattr(model, "_head", fail)
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronise)
+    monkeypatch.setattr(model.placement, "device", torch.device("cuda", 0))
+    monkeypatch.setattr(model.placement, "send", torch.from_numpy)
+    with pytest.raises(raised, match="an illegal memory access was encountered") as failure:
+        model.start(sequences([5] * 4))
+    assert ("advice" in str(failure.value)) != refuses
+
+
+def unpinned(empty: Callable[..., torch.Tensor], *shape: object, pin_memory: bool, **options: object) -> torch.Tensor:
+    """A tensor where no driver can pin one."""
+    return empty(*shape, **options)
+
+
+def test_a_device_that_fails_after_a_step_was_launched_is_lost(
+    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Event:
+        def __init__(self, **_: object) -> None: ...
+
+        def record(self) -> None: ...
+
+        def synchronize(self) -> None:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered\nand advice")
+
+    placement = loaded(tiny_model).model.placement
+    monkeypatch.setattr(placement, "device", torch.device("cuda", 0))
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch, "empty", partial(unpinned, torch.empty))
+    values = placement.fetch(torch.ones(3))
+    with pytest.raises(DeviceLostError, match=r"^CUDA error: device-side assert triggered$"):
+        values()

@@ -20,6 +20,7 @@ class Device:
     """
 
     device_name = "test"
+    precision = "float32"
     step_tokens = 100
     longest = 512
 

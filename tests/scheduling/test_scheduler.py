@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve_app.domain.caller import Caller
+from serve_app.scheduling.device import DeviceLostError
 from serve_app.scheduling.scheduler import OverloadedError, Scheduler
 from serve_app.scheduling.work import DeadlineError, StepError, Work
 from serve_app.settings import QueueSettings
@@ -97,6 +98,25 @@ async def test_a_failed_step_does_not_stop_the_next() -> None:
         with pytest.raises(StepError):
             await scheduler.admit(sequences([POISON]), LATER).result
         assert (await scheduler.admit(sequences([5]), LATER).result).item() == 5
+
+
+@pytest.mark.parametrize("steps_in_flight", [1, 2])
+async def test_a_lost_device_answers_all_that_waits_and_is_unhealthy(steps_in_flight: int) -> None:
+    def fail() -> None:
+        raise DeviceLostError("CUDA error: an illegal memory access was encountered")
+
+    device = Device(fail, steps_in_flight=steps_in_flight)
+    async with scheduling(device) as scheduler:
+        scheduler.check()
+        works = [await hold(scheduler, device), *(scheduler.admit(sequences([7] * 60), LATER) for _ in range(20))]
+        device.free.set()
+        results = await asyncio.gather(*(work.result for work in works), return_exceptions=True)
+        assert {type(result) for result in results} == {DeviceLostError}
+        with pytest.raises(DeviceLostError, match="illegal memory access"):
+            scheduler.check()
+        with pytest.raises(DeviceLostError):
+            scheduler.admit(sequences([5]), LATER)
+    assert len(device.batches) <= steps_in_flight
 
 
 async def test_a_value_that_is_no_number_fails_its_work_alone() -> None:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from serve_app.domain.sequences import Sequences
+from serve_app.engine.failures import first_line
 from serve_app.engine.files import ModelError
 from serve_app.engine.layers.activation import Activation
 from serve_app.engine.layers.linear import (
@@ -21,6 +22,7 @@ from serve_app.engine.layers.norm import LayerNorm
 from serve_app.engine.layers.packed import Packed, buffer
 from serve_app.engine.layers.quantised import QuantisedLinear, int8_available
 from serve_app.engine.options import EngineOptions
+from serve_app.scheduling.device import DeviceLostError
 
 
 class Placement:
@@ -60,7 +62,10 @@ class Placement:
         return Packed.cut(self.send(buffer(sequences, positions)), lengths, max(lengths))
 
     def fetch(self, tensor: torch.Tensor) -> Callable[[], NDArray[Any]]:
-        """A function that gives a tensor's values; only calling it waits until the device has computed them."""
+        """A function that gives a tensor's values; only calling it waits until the device has computed them.
+
+        It raises DeviceLostError when the device has failed at them.
+        """
         if self.device.type != "cuda":
             array: NDArray[Any] = tensor.numpy()
             return lambda: array
@@ -70,7 +75,10 @@ class Placement:
         copied.record()
 
         def values() -> NDArray[Any]:
-            copied.synchronize()
+            try:
+                copied.synchronize()
+            except RuntimeError as error:  # a kernel that failed after it was launched
+                raise DeviceLostError(first_line(error)) from error
             found: NDArray[Any] = host.numpy()
             return found
 
@@ -135,6 +143,12 @@ class Int8Placement(Placement):
         return QuantisedLinear(weight, bias, activation, self.dtype, self._ranges[source])
 
 
+def keep_whole_sums() -> None:
+    """Have CUDA's products of 16-bit numbers summed in float32 throughout, where torch would round parts of a sum."""
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+
 def choose_placement(options: EngineOptions) -> Placement:
     """The placement that the options ask for; for int8 the placement of the layers that stay in a larger type.
 
@@ -144,7 +158,8 @@ def choose_placement(options: EngineOptions) -> Placement:
     if options.device == "cuda" and not cuda:
         raise ModelError("device: cuda was asked for, but torch finds no CUDA device")
     on_gpu = cuda and options.device != "cpu"
-    device = torch.device("cuda" if on_gpu else "cpu")
+    # Ray shows a replica no GPU but its own.
+    device = torch.device("cuda", 0) if on_gpu else torch.device("cpu")
     precision = options.precision
     if precision == "auto":
         precision = "fast" if on_gpu else "exact"
