@@ -52,14 +52,14 @@ def calibrate(placement: Placement, weights: Weights, config: ModelConfig, token
     ranges of random tokens and of text have a correlation above 0.9, the widest channel of a layer is the same to a
     percent, and rankings lose equally little with both.
     """
-    observed, step = ObservedPlacement(), random_sequences(config, tokenizer)
+    observed, step = ObservedPlacement(), _random_sequences(config, tokenizer)
     with torch.inference_mode():
         encoder = config.encoder.load_encoder(weights, observed, first_tokens=False)
         encoder(observed.pack(step, encoder.positions(step)))
     return Int8Placement(placement.device, placement.dtype, dict(observed.ranges))
 
 
-def random_sequences(config: ModelConfig, tokenizer: Tokenizer) -> Sequences:
+def _random_sequences(config: ModelConfig, tokenizer: Tokenizer) -> Sequences:
     """A query and documents of random tokens between the model's special tokens, which have the widest channels."""
     chance = np.random.default_rng(0)
     form = input_format(tokenizer, config)

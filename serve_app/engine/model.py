@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from serve_app.domain.sequences import Rows, Sequences
-from serve_app.engine.calibration import calibrate, random_sequences
+from serve_app.engine.calibration import calibrate
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.failures import first_line, is_lost, is_out_of_memory
 from serve_app.engine.files import ModelError
@@ -23,7 +23,7 @@ from serve_app.engine.models.encoder import Encoder
 from serve_app.engine.modules.head import Head
 from serve_app.engine.modules.model_config import ModelConfig, read_model
 from serve_app.engine.options import EngineOptions
-from serve_app.engine.overflow import MOST, largest_half
+from serve_app.engine.overflow import MOST, largest_half, trial
 from serve_app.engine.step_size import choose_step_tokens, seconds_of
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
@@ -113,11 +113,8 @@ class Model:
         return self.placement.varlen and self._encoder.by_shape_alone
 
     def largest_half(self) -> float:
-        """Largest magnitude of a float16 number in a step of random tokens; infinite where one is not finite.
-
-        Random tokens suffice, as for the ranges of int8: wide channels are the model's and not the text's.
-        """
-        step = random_sequences(self.config, Tokenizer.load(self.config.directory))
+        """Largest magnitude of a float16 number in a trial step; infinite where one is not finite."""
+        step = trial(self.config.encoder.vocabulary, self.config.max_tokens)
         packed = self.placement.pack(step, self._encoder.positions(step))
         return largest_half(lambda: self._forward(packed))
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from serve_app.engine.overflow import largest_half
+from serve_app.engine.overflow import largest_half, trial
 
 
 def halves(*numbers: float) -> torch.Tensor:
@@ -32,3 +32,13 @@ def test_memory_that_is_not_yet_written_to_is_not_read() -> None:
         return out.view(2, 2)[0]
 
     assert largest_half(run) == 2
+
+
+@pytest.mark.parametrize(("vocabulary", "longest"), [(250_002, 512), (400, 128), (30, 16)])
+def test_the_trial_is_of_tokens_that_the_model_has(vocabulary: int, longest: int) -> None:
+    step = trial(vocabulary, longest)
+    assert 0 <= step.token_ids.min() <= step.token_ids.max() < vocabulary
+    assert step.lengths.max() <= longest
+    if longest >= 384:
+        for row in step.token_ids.reshape(len(step), -1):
+            assert {0, 2, 101, 102, vocabulary - 1} <= set(row.tolist())
