@@ -56,20 +56,20 @@ class Sequences:
 
     @classmethod
     def filler(cls, tokens: int, count: int) -> Self:
-        """Sequences of zeros: `tokens` in all, in `count` sequences of lengths that differ by 1 at most."""
+        """Sequences of zeros: `tokens` in all, in `count` sequences the last ones 1 longer where they differ."""
         lengths = np.full(count, tokens // count, dtype=np.int32)
-        lengths[: tokens % count] += 1
+        lengths[count - tokens % count :] += 1
         return cls.plain(np.zeros(tokens, dtype=np.int32), lengths)
 
     def filled_up(self, tokens: int, count: int, max_tokens: int) -> Self | None:
         """These sequences with filler behind them, `tokens` and `count` in all; None where that cannot be.
 
-        max_tokens: the longest that a filler may be.
+        A filler may have no tokens, but begins where there is one. max_tokens: the longest that a filler may be.
         """
         spare_tokens, spare = tokens - self.token_ids.size, count - len(self)
         if spare == spare_tokens == 0:
             return self
-        if not 0 < spare <= spare_tokens <= spare * max_tokens:
+        if spare <= 0 or not 0 < spare_tokens <= spare * max_tokens:
             return None
         return self.concatenate([self, self.filler(spare_tokens, spare)])
 

@@ -1,24 +1,71 @@
-"""Small steps as CUDA graphs, because Python takes longer to launch their kernels than a GPU takes to compute them.
+"""Steps as CUDA graphs, because Python takes long to launch their kernels, and nothing else runs meanwhile.
 
 A graph repeats what was recorded, with the same shapes at the same addresses. So a step is filled up to a recorded
 shape with sequences of zeros. These are sequences of their own and do not change the rows of the others.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from serve_app.domain.sequences import Sequences
+from serve_app.engine.failures import first_line
 from serve_app.engine.layers.packed import Packed, buffer
 from serve_app.engine.layers.placement import Placement
 
 log = logging.getLogger("rayrank.graphs")
 
-# Tokens and sequences of the recorded steps. A larger step computes for longer than it takes to launch.
-SHAPES = ((128, 8), (256, 16), (512, 32), (1_024, 64), (2_048, 128), (3_072, 192))
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A recorded step.
+
+    tokens, count: its tokens and sequences, filler included. longest: tokens that a sequence of it may have. least:
+    tokens of a step that is worth filling up.
+    """
+
+    tokens: int
+    count: int
+    longest: int
+    least: int = 0
+
+
+# Steps so small that a GPU computes filler in the time that launching would take.
+SMALL = ((128, 8), (256, 16), (512, 32), (1_024, 64), (2_048, 128), (3_072, 192))
+LARGE = (4_096, 6_144, 8_192, 12_288, 16_384, 24_576, 32_768, 49_152, 65_536)
+# Tokens a sequence of the large ones: attention starts a block for every sequence and head, if only to leave it.
+USUAL_LENGTHS = (128, 64, 32)
+# And for every so many tokens up to the longest sequence: a step with a longer one is launched.
+LARGE_LONGEST = 512
+WORTH = 0.9  # the share of a large shape that is not filler
+
+
+def recorded_shapes(step_tokens: int, max_tokens: int) -> list[Shape]:
+    """The shapes of steps of up to so many tokens, those first that are tried first.
+
+    max_tokens: the longest sequence that the model reads.
+    """
+    # Everywhere no fewer sequences than hold so many tokens.
+    small = [
+        Shape(tokens, max(count, -(-tokens // max_tokens)), min(max_tokens, tokens))
+        for tokens, count in SMALL
+        if tokens <= step_tokens
+    ]
+    longest = min(max_tokens, LARGE_LONGEST)
+    lengths = sorted({min(length, longest) for length in USUAL_LENGTHS}, reverse=True)
+    large = [
+        Shape(tokens, -(-tokens // length), longest, round(WORTH * tokens))
+        for tokens in LARGE
+        if tokens <= step_tokens
+        for length in lengths
+    ]
+    return small + large
+
 
 Run = Callable[[], torch.Tensor]
 # Runs a function once and returns a function that repeats it.
@@ -54,10 +101,10 @@ class CudaRecorder:
 
 
 class Graphs:
-    """Recorded steps by their shapes. Where recording fails there are none, and steps are launched kernel by kernel.
+    """Recorded steps. Where recording fails there are none, and steps are launched kernel by kernel.
 
-    forward: gives the rows of a step; may depend on its tensors and their shapes alone. positions: see Encoder.
-    max_tokens: the longest sequence that the model reads. record: makes what repeats a run.
+    forward: gives the rows of a step; may depend on its tensors and their shapes alone. positions: see Encoder. shapes:
+    as they are tried. record: makes what repeats a run.
     """
 
     def __init__(
@@ -65,30 +112,34 @@ class Graphs:
         forward: Callable[[Packed], torch.Tensor],
         positions: Callable[[Sequences], NDArray[np.int64]],
         placement: Placement,
-        max_tokens: int,
+        shapes: Sequence[Shape],
         record: Recorder,
     ) -> None:
-        self._positions, self._placement, self._max_tokens = positions, placement, max_tokens
-        self._recorded: list[tuple[tuple[int, int], torch.Tensor, Run]] = []
-        # The largest is recorded first, so that its memory serves the others, and tried last.
-        for shape in reversed(SHAPES):
-            sample = Sequences.filler(*shape)
+        self._positions, self._placement = positions, placement
+        self._recorded: list[tuple[Shape, torch.Tensor, Run]] = []
+        # The largest is recorded first, so that its memory serves the others.
+        for shape in sorted(shapes, key=lambda each: -each.tokens):
+            sample = Sequences.filler(shape.tokens, shape.count)
             held = placement.send(buffer(sample, positions(sample))).clone()
-            step = Packed.cut(held, sample.lengths.tolist(), min(max_tokens, shape[0]))
+            step = Packed.cut(held, sample.lengths.tolist(), shape.longest)
             try:
-                self._recorded.insert(0, (shape, held, record(lambda step=step: forward(step))))  # type: ignore[misc]
+                self._recorded.append((shape, held, record(partial(forward, step))))
             except RuntimeError as error:
-                log.warning("no CUDA graphs", extra={"error": str(error).splitlines()[0], "tokens": shape[0]})
+                log.warning("no CUDA graphs", extra={"error": first_line(error), "tokens": shape.tokens})
                 self._recorded.clear()
                 break
+        self._recorded.sort(key=lambda each: shapes.index(each[0]))
 
     def __call__(self, sequences: Sequences) -> torch.Tensor | None:
         """Rows of a step, (sequences, width); None for a step that fits no recorded shape.
 
         The next call overwrites them: copy them before.
         """
-        for (tokens, count), held, repeat in self._recorded:
-            filled = sequences.filled_up(tokens, count, self._max_tokens)
+        tokens, longest = sequences.token_ids.size, int(sequences.lengths.max())
+        for shape, held, repeat in self._recorded:
+            if longest > shape.longest or tokens < shape.least:
+                continue
+            filled = sequences.filled_up(shape.tokens, shape.count, shape.longest)
             if filled is not None:
                 self._placement.send(buffer(filled, self._positions(filled)), into=held)
                 return repeat()[: len(sequences)]

@@ -15,7 +15,7 @@ from serve_app.engine.calibration import calibrate
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.failures import first_line, is_lost, is_out_of_memory
 from serve_app.engine.files import ModelError
-from serve_app.engine.graphs import CudaRecorder, Graphs, Recorder
+from serve_app.engine.graphs import CudaRecorder, Graphs, Recorder, recorded_shapes
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement, choose_placement, keep_whole_sums
 from serve_app.engine.models.config import EncoderConfig
@@ -126,10 +126,10 @@ class Model:
             return None
 
     def record(self, recorder: Recorder) -> None:
-        """Have small steps recorded; from now on they are repeated instead of computed anew."""
+        """Have steps of some shapes recorded; from now on they are repeated instead of launched anew."""
+        shapes = recorded_shapes(self.step_tokens, self.config.max_tokens)
         with torch.inference_mode():
-            encoder = self._encoder
-            self._graphs = Graphs(self._forward, encoder.positions, self.placement, self.config.max_tokens, recorder)
+            self._graphs = Graphs(self._forward, self._encoder.positions, self.placement, shapes, recorder)
 
     def __call__(self, sequences: Sequences) -> Rows:
         """One row a sequence: float32 (sequences, width), in the order given. Raises what `start` raises."""

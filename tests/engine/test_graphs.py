@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from serve_app.engine.graphs import SHAPES, Recorder, Run
+from serve_app.domain.sequences import Sequences
+from serve_app.engine.graphs import SMALL, Recorder, Run, Shape, recorded_shapes
 from serve_app.engine.model import Model
 from tests.conftest import FAMILIES, HEADS
 from tests.engine.loaded import loaded
@@ -59,7 +60,8 @@ def model_on_a_gpu_of_masks(tiny: TinyModel, patch: pytest.MonkeyPatch, recorder
     model = Model.load(tiny.directory)
     patch.setattr("torch.nn.attention.varlen.varlen_attn", varlen_by_masks)
     patch.setattr("serve_app.engine.layers.placement.Placement.varlen", True)
-    patch.setattr("serve_app.engine.graphs.SHAPES", SHAPES[:3])
+    patch.setattr("serve_app.engine.graphs.SMALL", SMALL[:3])
+    patch.setattr("serve_app.engine.graphs.LARGE", (600,))
     model.record(recorder)
     return model
 
@@ -85,11 +87,25 @@ def test_a_repeated_step_gives_what_the_step_itself_gives(
     assert repeater.repeats == len(steps)
 
 
+@pytest.mark.parametrize("family", ["bert", "modernbert"])
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("lengths", [[100] * 6, [100] * 5 + [99], [90] * 4 + [60] * 3])
+def test_a_large_step_is_repeated_where_little_filler_makes_it_whole(
+    tiny_models: TinyModels, patch: pytest.MonkeyPatch, family: str, head: str, lengths: list[int]
+) -> None:
+    tiny, repeater, chance = tiny_models[family, head], Repeater(), np.random.default_rng(4)
+    step = sequences(*(chance.integers(5, 300, length).tolist() for length in lengths))
+    expected = loaded(tiny).model(step)
+    worth = sum(lengths) >= 540 and sum(lengths) != 600  # fillers must begin at a token
+    np.testing.assert_allclose(model_on_a_gpu_of_masks(tiny, patch, repeater)(step), expected, atol=1e-5, rtol=0)
+    assert repeater.repeats == worth
+
+
 def test_a_step_larger_than_any_recorded_is_computed_as_it_is(
     tiny_models: TinyModels, patch: pytest.MonkeyPatch
 ) -> None:
     tiny, repeater = tiny_models["bert", "classification"], Repeater()
-    large = sequences(*[[7] * 100] * 6)
+    large = sequences(*[[7] * 100] * 7)
     expected = loaded(tiny).model(large)
     np.testing.assert_allclose(model_on_a_gpu_of_masks(tiny, patch, repeater)(large), expected, atol=1e-5)
     assert not repeater.repeats
@@ -114,5 +130,27 @@ def test_where_recording_fails_steps_are_computed_as_they_are(
 
 
 def test_the_recorded_shapes_can_be_filled_from_one_document() -> None:
-    for tokens, count in SHAPES:
-        assert sequences([5] * (tokens // 2)).filled_up(tokens, count, 512) is not None
+    shapes = recorded_shapes(3_072, 512)
+    assert [(shape.tokens, shape.count) for shape in shapes] == list(SMALL)
+    for shape in shapes:
+        assert sequences([5] * (shape.tokens // 2)).filled_up(shape.tokens, shape.count, 512) is not None
+
+
+def test_the_shapes_are_those_that_steps_have() -> None:
+    shapes = recorded_shapes(16_384, 8_192)
+    assert max(shape.tokens for shape in shapes) == 16_384
+    # A full step of common documents, and one of so long a document that attention would start too many blocks.
+    full = [shape for shape in shapes if shape.least and sequences(*[[5] * 127] * 129).filled_up(*_of(shape))]
+    assert [(shape.tokens, shape.count) for shape in full] == [(16_384, 256), (16_384, 512)]
+    assert {shape.longest for shape in shapes if shape.least} == {512}
+
+
+@pytest.mark.parametrize("max_tokens", [8, 50, 128, 8_192])
+def test_no_recorded_sequence_is_longer_than_the_model_reads(max_tokens: int) -> None:
+    for shape in recorded_shapes(65_536, max_tokens):
+        sample = Sequences.filler(shape.tokens, shape.count)
+        assert sample.lengths.max() <= shape.longest <= max_tokens
+
+
+def _of(shape: Shape) -> tuple[int, int, int]:
+    return shape.tokens, shape.count, shape.longest
