@@ -64,12 +64,12 @@ class Sequences:
     def filled_up(self, tokens: int, count: int, max_tokens: int) -> Self | None:
         """These sequences with filler behind them, `tokens` and `count` in all; None where that cannot be.
 
-        A filler may have no tokens, but begins where there is one. max_tokens: the longest that a filler may be.
+        A filler may have no tokens. max_tokens: the longest that it may be.
         """
         spare_tokens, spare = tokens - self.token_ids.size, count - len(self)
         if spare == spare_tokens == 0:
             return self
-        if spare <= 0 or not 0 < spare_tokens <= spare * max_tokens:
+        if spare <= 0 or not 0 <= spare_tokens <= spare * max_tokens:
             return None
         return self.concatenate([self, self.filler(spare_tokens, spare)])
 

@@ -15,4 +15,4 @@ class EngineOptions:
     device: DeviceChoice = "auto"
     precision: Precision = "auto"
     threads: int | None = None
-    cuda_graphs: bool = False
+    cuda_graphs: bool = True

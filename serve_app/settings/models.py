@@ -50,8 +50,9 @@ class EngineSettings(Group):
         Positive | None, Field(description="CPU threads of a replica; when left out, replicas share the node's cores.")
     ] = None
     cuda_graphs: Annotated[
-        bool, Field(description="On CUDA, record small steps at load and repeat them; not yet run on a GPU.")
-    ] = False
+        bool,
+        Field(description="On CUDA, record steps of some sizes at load and repeat them in place of launching each."),
+    ] = True
     max_step_tokens: Annotated[
         Positive | None, Field(description="Tokens of one step; 2,048 on a CPU and 16,384 on a GPU when left out.")
     ] = None

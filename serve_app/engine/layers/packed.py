@@ -16,9 +16,9 @@ class Packed:
 
     On the host: lengths, tokens of each sequence; longest, a number that no length exceeds.
     On the device, all int32: token_ids, positions and segments, (tokens,); bounds, (sequences + 1,), the index at which
-    each sequence begins and the last one ends; counts, (sequences + 1,), 0, 1, 2 and so on, which are the bounds of
-    sequences of one row; pooled_from, (sequences,), the index of each sequence's first token that is pooled, which is
-    its end where none is.
+    each sequence begins and the last one ends; starts, (sequences,), the index of each one's first token; counts,
+    (sequences + 1,), 0, 1, 2 and so on, which are the bounds of sequences of one row; pooled_from, (sequences,), the
+    index of each sequence's first token that is pooled, which is its end where none is.
     """
 
     lengths: list[int]
@@ -27,19 +27,15 @@ class Packed:
     positions: torch.Tensor
     segments: torch.Tensor
     bounds: torch.Tensor
+    starts: torch.Tensor
     counts: torch.Tensor
     pooled_from: torch.Tensor
 
     @classmethod
     def cut(cls, buffer: torch.Tensor, lengths: list[int], longest: int) -> Self:
         """The step whose numbers `buffer` has laid out in this tensor. lengths, longest: as in Packed."""
-        tokens, bounds = sum(lengths), len(lengths) + 1
-        return cls(lengths, longest, *buffer.split_with_sizes([tokens, tokens, tokens, bounds, bounds, bounds - 1]))
-
-    @property
-    def starts(self) -> torch.Tensor:
-        """Index of each sequence's first token: int32 (sequences,)."""
-        return self.bounds[:-1]
+        tokens, count, bounds = sum(lengths), len(lengths), len(lengths) + 1
+        return cls(lengths, longest, *buffer.split_with_sizes([tokens, tokens, tokens, bounds, count, bounds, count]))
 
 
 def buffer(sequences: Sequences, positions: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -48,13 +44,15 @@ def buffer(sequences: Sequences, positions: NDArray[np.int64]) -> NDArray[np.int
     positions: int64 (tokens,), position of each token as the model's family counts them.
     """
     tokens, count = sequences.token_ids.size, len(sequences)
-    numbers = np.empty(3 * tokens + 2 * (count + 1) + count, dtype=np.int32)
+    numbers = np.empty(3 * tokens + 2 * (count + 1) + 2 * count, dtype=np.int32)
     numbers[:tokens] = sequences.token_ids
     numbers[tokens : 2 * tokens] = positions
     numbers[2 * tokens : 3 * tokens] = sequences.segments
-    bounds, counts = numbers[3 * tokens : -count].reshape(2, count + 1)
+    bounds, starts, counts, pooled_from = np.split(numbers[3 * tokens :], np.cumsum([count + 1, count, count + 1]))
     bounds[0] = 0
     np.cumsum(sequences.lengths, out=bounds[1:])
+    # Filler without tokens may be behind the last one: what looks up its first token finds one, and it does not count.
+    starts[:] = np.minimum(bounds[:-1], tokens - 1)
     counts[:] = np.arange(count + 1)
-    numbers[-count:] = np.minimum(bounds[:-1] + sequences.prompt_lengths, bounds[1:])
+    pooled_from[:] = np.minimum(bounds[:-1] + sequences.prompt_lengths, bounds[1:])
     return numbers
