@@ -1,6 +1,7 @@
 """The threads in which a gateway's texts are tokenised, shared by all of its requests."""
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,8 @@ from serve_app.engine.tokenizer import Piece
 
 # A large request gives way to small ones, which wait for the same threads, after this many characters.
 BITE_CHARACTERS = 20_000
+# How many threads tokenizers spread a list of texts over, all calls of a process together; read once, when first used.
+SPREAD_OVER = "RAYON_NUM_THREADS"
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -18,10 +21,14 @@ Item = TypeVar("Item")
 class TokenizerThreads:
     """A number of threads. Tokenising releases Python's lock, so that each keeps a core busy.
 
+    As many cores tokenise in all: each bite is spread over them, too, so that a lone one leaves none idle. Must be made
+    before the process tokenises a list, or that takes every core that the process may use.
+
     alone: held by whoever keeps much of what is made until all of it is, so that one at a time does.
     """
 
     def __init__(self, count: int) -> None:
+        os.environ[SPREAD_OVER] = str(count)
         self._count, self.alone = count, asyncio.Lock()
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="tokenizer")
 

@@ -53,7 +53,7 @@ class GatewaySettings(Group):
         Positive | None, Field(description="Most gateways; when given, they follow the load on their cores.")
     ] = None
     cpus: Annotated[float, Field(gt=0, description="CPU cores that Ray reserves for a gateway.")] = 0.5
-    tokenizer_threads: Annotated[Positive, Field(description="Threads of a gateway that turn text into tokens.")] = 1
+    tokenizer_threads: Annotated[Positive, Field(description="Cores on which a gateway turns text into tokens.")] = 1
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
