@@ -33,6 +33,14 @@ class SimulatedDevice(Group):
 
     tokens_per_s: Annotated[float, Field(gt=0, description="Tokens that it reads in a second.")] = 20_000
     step_ms: Annotated[float, Field(ge=0, description="Milliseconds that every step takes beside them.")] = 2
+    launch_ms: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            description="Milliseconds for which starting a step keeps Python's lock, as on a GPU: then the device "
+            "computes by itself, two steps in flight. Left out: as a CPU, one step at a time.",
+        ),
+    ] = None
 
 
 class EngineSettings(Group):

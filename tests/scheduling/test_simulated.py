@@ -39,3 +39,24 @@ def test_a_step_takes_the_stated_time() -> None:
     slept: list[float] = []
     SimulatedModel(TIMES, width=1, longest=512, sleep=slept.append).start(step([[1] * 100, [2] * 300]))
     assert slept == [pytest.approx(0.022)]
+
+
+def test_as_a_gpu_two_steps_run_by_themselves_one_behind_the_other() -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 1e-5
+        return now
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    gpu = SimulatedModel(TIMES.model_copy(update={"launch_ms": 1.0}), width=1, longest=512, sleep=sleep, clock=clock)
+    wait_for_both = [gpu.start(step([[1] * 400])) for _ in range(gpu.steps_in_flight)]
+    assert len(wait_for_both) == 2
+    assert now == pytest.approx(0.002, abs=1e-4)  # launched, and not waited for
+    for wait in wait_for_both:
+        wait()
+    assert now == pytest.approx(0.001 + 2 * 0.022, abs=1e-3)
