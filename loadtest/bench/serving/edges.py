@@ -1,7 +1,8 @@
-"""What a gateway does beside tokenising: `python -m loadtest.bench.serving.edges`.
+"""What a gateway does, and how much of it beside tokenising: `python -m loadtest.bench.serving.edges`.
 
 One request of 1,000 documents of 500 characters from bytes to bytes, on replicas that answer at once; CPU time of the
-whole process, and of the tokenizer alone on the same texts, in turn. No server is started.
+whole process, and of the tokenizer alone on the same texts, in turn. What a core does in a second follows. No server is
+started.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from serve_app.service.replicas import ReplicaReport, ShardAnswer, ShardCall, Sh
 from serve_app.service.reranker import Reranker
 from serve_app.service.served import ServedModel
 from serve_app.service.tokenizer_threads import BITE_CHARACTERS, slices
-from serve_app.settings import Settings
+from serve_app.settings import EMBEDDED_MODEL, Settings
 
 REPLICAS, TOKENS_PER_S = 8, 20_000.0
 CHARACTERS = 500
@@ -48,10 +49,10 @@ class AtOnce:
 
 
 class Edges:
-    """A gateway's work on one request, again and again, and parts of it."""
+    """A gateway's work on one request, again and again, and parts of it. tokens: that the model reads for it."""
 
-    def __init__(self, documents: int) -> None:
-        texts, settings = ModelTexts(), Settings()
+    def __init__(self, documents: int, name: str) -> None:
+        texts, settings = ModelTexts(name), Settings()
         model = ServedModel(
             card=texts.card,
             created=0,
@@ -60,6 +61,7 @@ class Edges:
             availability=Availability(lambda: REPLICAS),
         )
         chosen = numbered(documents, CHARACTERS)
+        self.tokens = texts.passages(chosen).total_tokens
         self._body, self._http = texts.body(chosen), settings.http
         self._tokenizer, self._bites = texts.tokenizer, list(slices([QUERY, *chosen], BITE_CHARACTERS, len))
         self._reranker = Reranker([model], settings.queue, settings.sharding)
@@ -96,16 +98,22 @@ def cpu_ms(work: Callable[[], object]) -> float:
 def main() -> None:
     """Measure and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=EMBEDDED_MODEL, help="as in the settings; it needs no weights")
     parser.add_argument("--documents", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
-    edges = Edges(options.documents)
+    edges = Edges(options.documents, options.model)
     parts = {"whole": edges.whole, "tokenizer alone": edges.tokenize, "parse": edges.parse}
     rounds = [{name: cpu_ms(part) for name, part in parts.items()} for _ in range(options.rounds + WARM_UPS)]
     edges.close()
     measured = rounds[WARM_UPS:]
-    for name in parts:
-        print(f"{name}: {statistics.median(each[name] for each in measured):.1f} ms")
+    medians = {name: statistics.median(each[name] for each in measured) for name in parts}
+    for name, taken in medians.items():
+        print(f"{name}: {taken:.1f} ms")
+    core = 1e3 / medians["whole"]
+    print(
+        f"a core: {options.documents * core:,.0f} documents/s, {edges.tokens * core:,.0f} tokens/s that the model reads"
+    )
     rest = statistics.median(each["whole"] - each["tokenizer alone"] for each in measured)
     print(f"over the tokenizer's own time: {rest:.1f} ms (goal: {GOAL_MS})")
 
