@@ -10,6 +10,9 @@ _library: Any = torch.library.Library("rayrank", "DEF")  # type: ignore[no-untyp
 
 Launch = Callable[..., Any]
 
+# By the operators' names. A test makes them the operators' CPU form, with kernels that Triton interprets.
+launches: dict[str, Launch] = {}
+
 
 def operator(schema: str, fake: Launch) -> Callable[[Launch], Launch]:
     """Make a function that launches kernels the CUDA form of an operator `rayrank::name`.
@@ -22,6 +25,7 @@ def operator(schema: str, fake: Launch) -> Callable[[Launch], Launch]:
     def register(launch: Launch) -> Launch:
         name = _library.define(schema)
         _library.impl(name, launch, "CUDA")
+        launches[name] = launch
         torch.library.register_fake(f"rayrank::{name}", fake, lib=_library)
         found: Launch = getattr(torch.ops.rayrank, name).default
         return found
