@@ -16,7 +16,7 @@ HeadKind = Literal["classification", "embedding"]
 ModelStatus = Literal["ready", "cold", "loading", "failed"]
 # Where a model computes, and in which numbers: EngineSettings says what each means.
 DeviceChoice = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "exact", "fast", "int8"]
+Precision = Literal["auto", "exact", "fast", "int8", "fp8"]
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def load_device(directory: Path, engine: EngineSettings, sha256: str | None = No
     from serve_app.engine.model import Model  # torch takes seconds and memory
 
     threads = engine.threads or max(1, usable_cores() // sharers)
-    options = EngineOptions(engine.device, engine.precision, threads, engine.cuda_graphs)
+    options = EngineOptions(engine.device, engine.precision, threads, engine.cuda_graphs, engine.approximate_gelu)
     return Model.load(directory, options, sha256)
 
 

@@ -14,11 +14,11 @@ from serve_app.domain.sequences import Rows, Sequences
 from serve_app.engine.calibration import calibrate
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.failures import first_line, is_lost, is_out_of_memory
-from serve_app.engine.files import ModelError
 from serve_app.engine.graphs import CudaRecorder, Graphs, Recorder, recorded_shapes
+from serve_app.engine.layers.card import wider_than_half
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement, choose_placement, keep_whole_sums
-from serve_app.engine.models.config import EncoderConfig
+from serve_app.engine.memory import require_memory
 from serve_app.engine.models.encoder import Encoder
 from serve_app.engine.modules.head import Head
 from serve_app.engine.modules.model_config import ModelConfig, read_model
@@ -31,8 +31,6 @@ from serve_app.scheduling.device import DeviceLostError, StepTooLargeError
 
 log = logging.getLogger("rayrank.model")
 
-# What a model takes beside its weights: the activations of a step, and torch itself.
-WORKING_BYTES = 512 * 2**20
 CPU_STEP_TOKENS = 2_048
 
 
@@ -59,7 +57,7 @@ class Model:
         placement = choose_placement(options)
         # int8 takes its scales from the layers in float32.
         read_as = torch.float32 if options.precision == "int8" else placement.dtype
-        require_memory(config.encoder, placement.device, read_as)
+        require_memory(config.encoder, placement.device.type, read_as.itemsize, _free_bytes(placement.device))
         keep_whole_sums()
         torch.set_num_threads(options.threads or usable_cores())
         weights = Weights(config.directory, sha256, config.encoder.weight_prefixes)
@@ -68,11 +66,14 @@ class Model:
         model = cls._built(config, weights, placement)
         if placement.device.type == "cuda":
             if placement.dtype == torch.float16 and (largest := model.largest_half()) > MOST:
-                log.warning("bfloat16 in place of float16", extra={"model": directory.name, "largest": largest})
+                placement = placement.in_type(wider_than_half(placement.device))
+                said = {"model": directory.name, "largest": largest, "precision": placement.precision}
+                log.warning("float16 is too narrow", extra=said)
                 del model  # its memory is the next one's
-                model = cls._built(config, weights, Placement(placement.device, torch.bfloat16))
-            model.step_tokens = choose_step_tokens(model.step_s, config.max_tokens)
-            if options.cuda_graphs and model.by_shape_alone:
+                model = cls._built(config, weights, placement)
+            recorded = options.cuda_graphs and model.by_shape_alone
+            model.step_tokens = choose_step_tokens(partial(model.step_s, recorded=recorded), config.max_tokens)
+            if recorded:
                 model.record(CudaRecorder())
         return model
 
@@ -110,7 +111,7 @@ class Model:
     @property
     def by_shape_alone(self) -> bool:
         """Whether steps of one shape run the same kernels: see Encoder."""
-        return self.placement.varlen and self._encoder.by_shape_alone
+        return self._encoder.by_shape_alone
 
     def largest_half(self) -> float:
         """Largest magnitude of a float16 number in a trial step; infinite where one is not finite."""
@@ -118,12 +119,28 @@ class Model:
         packed = self.placement.pack(step, self._encoder.positions(step))
         return largest_half(lambda: self._forward(packed))
 
-    def step_s(self, sequences: Sequences) -> float | None:
-        """Seconds that a step takes once all is loaded that its first run takes; None where it does not fit."""
+    def step_s(self, sequences: Sequences, *, recorded: bool = False) -> float | None:
+        """Seconds that a step takes once all is loaded that its first run takes; None where it does not fit.
+
+        recorded: whether it is recorded for that, as it will be when it is served, so that launching is left out.
+        """
         try:
-            return seconds_of(partial(self, sequences))
+            if not recorded:
+                return seconds_of(partial(self, sequences))
+            with torch.inference_mode():
+                step = self.placement.pack(sequences, self._encoder.positions(sequences))
+                repeat = CudaRecorder()(partial(self._forward, step))
+
+                def rows() -> Rows:
+                    return self.placement.fetch(repeat())()
+
+                return seconds_of(rows)
         except StepTooLargeError:
             return None
+        except RuntimeError as error:
+            if recorded and not is_lost(self.placement.device):
+                return None if is_out_of_memory(error) else self.step_s(sequences)
+            raise
 
     def record(self, recorder: Recorder) -> None:
         """Have steps of some shapes recorded; from now on they are repeated instead of launched anew."""
@@ -182,26 +199,6 @@ class Model:
 
     def _forward(self, step: Packed) -> torch.Tensor:
         return self._head(self._encoder(step), step).float()
-
-
-def require_memory(
-    config: EncoderConfig, device: torch.device, dtype: torch.dtype, available: Callable[[], int] | None = None
-) -> None:
-    """Raise ModelError, naming both numbers, when the weights would not fit into the device's memory.
-
-    dtype: of the layers. available: gives the device's free bytes; None asks the device.
-    """
-    needed = weight_bytes(config, dtype) + WORKING_BYTES
-    free = available() if available else _free_bytes(device)
-    if needed > free:
-        raise ModelError(
-            f"the model needs about {needed / 2**30:.1f} GiB of {device.type} memory; {free / 2**30:.1f} GiB are free"
-        )
-
-
-def weight_bytes(config: EncoderConfig, dtype: torch.dtype) -> int:
-    """Bytes of an encoder's weights. dtype: of the layers; embedding tables are always float32."""
-    return config.table_parameters * torch.float32.itemsize + config.layer_parameters * dtype.itemsize
 
 
 def _free_bytes(device: torch.device) -> int:

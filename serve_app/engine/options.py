@@ -9,10 +9,12 @@ from serve_app.domain.model import DeviceChoice, Precision
 class EngineOptions:
     """What EngineSettings say of a model on its device, under the same names.
 
-    threads: of a CPU; None for one a core.
+    threads: of a CPU; None for one a core. approximate_gelu: whether GELU's tanh form may stand for the exact one in 16
+    bits on CUDA.
     """
 
     device: DeviceChoice = "auto"
     precision: Precision = "auto"
     threads: int | None = None
     cuda_graphs: bool = True
+    approximate_gelu: bool = True

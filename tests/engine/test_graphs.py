@@ -87,7 +87,7 @@ def test_a_repeated_step_gives_what_the_step_itself_gives(
     assert repeater.repeats == len(steps)
 
 
-@pytest.mark.parametrize("family", ["bert", "modernbert"])
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta", "modernbert"])
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("lengths", [[100] * 6, [100] * 5 + [99], [90] * 4 + [60] * 3 + [5]])
 def test_a_large_step_is_repeated_where_little_filler_makes_it_whole(

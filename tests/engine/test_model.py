@@ -114,3 +114,18 @@ def test_a_device_that_fails_after_a_step_was_launched_is_lost(
     values = placement.fetch(torch.ones(3))
     with pytest.raises(DeviceLostError, match=r"^CUDA error: device-side assert triggered$"):
         values()
+
+
+@pytest.mark.parametrize(
+    ("error", "fits"),
+    [("operation not permitted when stream is capturing", True), ("CUDA error: out of memory", False)],
+)
+def test_a_step_is_timed_as_it_is_launched_where_it_cannot_be_recorded(
+    one_of_each_head: Engine, monkeypatch: pytest.MonkeyPatch, error: str, fits: bool
+) -> None:
+    class Refuses:
+        def __call__(self, _: object) -> None:
+            raise RuntimeError(error)
+
+    monkeypatch.setattr("serve_app.engine.model.CudaRecorder", Refuses)
+    assert (one_of_each_head.model.step_s(sequences([5] * 9), recorded=True) is not None) == fits

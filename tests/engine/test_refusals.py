@@ -10,13 +10,11 @@ from safetensors.torch import load_file, save_file
 
 from serve_app.engine.files import ModelError
 from serve_app.engine.input_format import input_format
-from serve_app.engine.model import Model, require_memory
+from serve_app.engine.model import Model
 from serve_app.engine.modules.model_config import read_model
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.tokenizer import Tokenizer
 from tests.engine.spoilt import configure
-
-GIB = 2**30
 
 
 def change_tensors(directory: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
@@ -115,14 +113,9 @@ def test_a_missing_tensor_is_named(directory: Path) -> None:
     assert "'classifier.weight'" in refusal(directory)
 
 
-def test_too_little_memory_is_said_with_both_numbers(directory: Path) -> None:
-    with pytest.raises(ModelError, match=r"needs about 0\.5 GiB of cpu memory; 0\.2 GiB are free"):
-        require_memory(read_model(directory).encoder, torch.device("cpu"), torch.float32, available=lambda: GIB // 5)
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_cuda_device_that_is_not_there_is_refused(directory: Path) -> None:
-    with pytest.raises(ModelError, match="no CUDA device"):
+    with pytest.raises(ModelError, match=r"^device: cuda was asked for, but [^\n]+; [^\n]+$"):
         Model.load(directory, EngineOptions(device="cuda"))
 
 

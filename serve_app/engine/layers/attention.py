@@ -10,6 +10,11 @@ from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement
 from serve_app.engine.layers.window import WindowAttention
 
+# Widths of a head that torch's variable-length kernel takes: multiples of 8 up to 256 (TORCH_CHECKs of flash_api.cpp).
+VARLEN_SIZES, VARLEN_MOST_SIZE = 8, 256
+# The widest head of which kernels of our own keep a block in registers.
+MOST_FUSED_SIZE = 128
+
 
 class Attention(Protocol):
     """One step's attention."""
@@ -19,6 +24,19 @@ class Attention(Protocol):
 
         query: (rows, heads, size). key, value: (tokens, heads, size).
         """
+        ...
+
+
+class StepAttention(Protocol):
+    """What makes the attention of each step."""
+
+    @property
+    def by_shape_alone(self) -> bool:
+        """See Encoder."""
+        ...
+
+    def __call__(self, step: Packed, *, first_tokens: bool = False) -> Attention:
+        """The attention of one step. first_tokens: whether only the first token of each sequence asks."""
         ...
 
 
@@ -73,19 +91,29 @@ class VarlenAttention:
         return out.flatten(1)
 
 
-def attention(
-    step: Packed, placement: Placement, window: int | None = None, *, first_tokens: bool = False
-) -> Attention:
-    """The attention of one step, by the kernel that suits the device.
+class SelfAttention:
+    """Makes the attention of each step, by the kernel that suits the device."""
 
-    window: how many tokens to either side a token attends to; None for the whole sequence. first_tokens: whether only
-    the first token of each sequence asks, which takes a window of None.
-    """
-    # The kernel counts a window from a sequence's end: right only where every token asks.
-    assert window is None or not first_tokens
-    if placement.varlen:
-        return VarlenAttention(step, window, first_tokens=first_tokens)
-    lengths = step.lengths
-    if window is not None and max(lengths) > window + 1:
-        return WindowAttention(lengths, window, placement.device)
-    return SequenceAttention(lengths, [1] * len(lengths) if first_tokens else lengths)
+    def __init__(self, size: int, placement: Placement) -> None:
+        """Choose the kernel. size: width of a head."""
+        self._size, self._placement = size, placement
+
+    @property
+    def by_shape_alone(self) -> bool:
+        """See Encoder."""
+        return self._placement.varlen and self._size % VARLEN_SIZES == 0 and self._size <= VARLEN_MOST_SIZE
+
+    def __call__(self, step: Packed, window: int | None = None, *, first_tokens: bool = False) -> Attention:
+        """The attention of one step.
+
+        window: how many tokens to either side a token attends to; None for the whole sequence. first_tokens: whether
+        only the first token of each sequence asks, which takes a window of None.
+        """
+        # The kernel counts a window from a sequence's end: right only where every token asks.
+        assert window is None or not first_tokens
+        if self.by_shape_alone:
+            return VarlenAttention(step, window, first_tokens=first_tokens)
+        lengths = step.lengths
+        if window is not None and max(lengths) > window + 1:
+            return WindowAttention(lengths, window, self._placement.device)
+        return SequenceAttention(lengths, [1] * len(lengths) if first_tokens else lengths)

@@ -6,6 +6,7 @@ from itertools import groupby
 import torch
 from torch.nn import functional
 
+from serve_app.engine.layers.attention import MOST_FUSED_SIZE, Attention
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement
 
@@ -63,13 +64,31 @@ class BiasedAttention:
         return out.flatten(1)
 
 
+class FusedBiasedAttention:
+    """The same by a kernel of our own, whatever the lengths: CUDA."""
+
+    def __init__(self, step: Packed, biases: torch.Tensor, *, first_tokens: bool) -> None:
+        """Prepare the attention of one step. Arguments are those of BiasedAttention."""
+        self._step, self._biases, self._first_tokens = step, biases, first_tokens
+
+    def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """See Attention."""
+        from serve_app.engine.kernels.distance_attention import biased_attention
+
+        bounds, longest = self._step.bounds, self._step.longest
+        out: torch.Tensor = biased_attention(query, key, value, self._biases, bounds, longest, self._first_tokens)
+        return out
+
+
 class DistanceBias:
-    """Makes the attention of each step; the biases are those of all layers."""
+    """Makes the attention of each step; the biases are those of all layers. by_shape_alone: see Encoder."""
 
-    def __init__(self, table: torch.Tensor, buckets: int, tokens: int, placement: Placement) -> None:
-        """Prepare the biases. Arguments are those of `distance_biases`."""
+    def __init__(self, table: torch.Tensor, buckets: int, tokens: int, size: int, placement: Placement) -> None:
+        """Prepare the biases. size: width of a head. The others are those of `distance_biases`."""
         self._biases = distance_biases(table, buckets, tokens).to(placement.device, placement.dtype)
+        self.by_shape_alone = placement.fused and size <= MOST_FUSED_SIZE
 
-    def __call__(self, step: Packed, placement: Placement, *, first_tokens: bool = False) -> BiasedAttention:  # noqa: ARG002
+    def __call__(self, step: Packed, *, first_tokens: bool = False) -> Attention:
         """The attention of one step. first_tokens: whether only the first token of each sequence asks."""
-        return BiasedAttention(step, self._biases, first_tokens=first_tokens)
+        form = FusedBiasedAttention if self.by_shape_alone else BiasedAttention
+        return form(step, self._biases, first_tokens=first_tokens)

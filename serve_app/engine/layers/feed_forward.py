@@ -28,17 +28,20 @@ class FeedForward:
         hidden: width of a state. inner: width between the two products. epsilon: of the norms. activation: between
         the products.
         """
-        self._attended = placement.linear(*weights.linear(f"{name}.{names.attended}", hidden, hidden))
+        attended = weights.linear(f"{name}.{names.attended}", hidden, hidden)
         up = weights.linear(f"{name}.{names.up}", inner, hidden)
-        self._up = placement.normalised_linear(f"{name}.intermediate", *up, activation)
-        self._down = placement.linear(*weights.linear(f"{name}.{names.down}", hidden, inner))
-        self._norm_attention = placement.norm(*weights.norm(f"{name}.{names.norm_attention}", hidden), epsilon)
-        self._norm_output = placement.norm(*weights.norm(f"{name}.{names.norm_output}", hidden), epsilon)
+        down = weights.linear(f"{name}.{names.down}", hidden, inner)
+        norm_attention, norm_output = (
+            weights.norm(f"{name}.{norm}", hidden) for norm in (names.norm_attention, names.norm_output)
+        )
+        self._attention_end = placement.block_end(attended, norm_attention, epsilon)
+        self._up = placement.up(f"{name}.intermediate", up, activation)
+        self._output_end = placement.block_end(down, norm_output, epsilon)
 
     def __call__(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         """Hidden states behind the layer: (rows, hidden).
 
         x: (rows, hidden), the layer's input. attended: (rows, hidden), the output of its attention.
         """
-        y = self._norm_attention(self._attended.add_to(x, attended))
-        return self._norm_output(self._down.add_to(y, self._up(y)))
+        y = self._attention_end(x, attended)
+        return self._output_end(y, self._up(y))

@@ -1,5 +1,6 @@
 """On which device a model computes, and in which types of numbers."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,11 @@ from numpy.typing import NDArray
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.failures import first_line
 from serve_app.engine.files import ModelError
+from serve_app.engine.kernels import trial
 from serve_app.engine.layers.activation import Activation
+from serve_app.engine.layers.block import BlockEnd, PlainBlockEnd, PlainGate
+from serve_app.engine.layers.card import cuda_usable, is_ampere
+from serve_app.engine.layers.embedding import Embed, PlainEmbed, Tables
 from serve_app.engine.layers.linear import (
     Linear,
     ResidualLinear,
@@ -24,25 +29,42 @@ from serve_app.engine.layers.quantised import QuantisedLinear, int8_available
 from serve_app.engine.options import EngineOptions
 from serve_app.scheduling.device import DeviceLostError
 
+log = logging.getLogger("rayrank.placement")
+
+# Weight and bias of a linear layer, float32 (outputs, inputs) and (outputs,).
+Product = tuple[torch.Tensor, torch.Tensor]
+# Weight and bias of a layer normalisation, float32 (width,); None where the layer has no bias.
+Norm = tuple[torch.Tensor, torch.Tensor | None]
+
+EIGHT_BITS_FROM = (8, 9)  # the compute capability from which GPUs multiply e4m3
+
 
 class Placement:
     """A device, the type of hidden states and products on it, and the layers that a model is built of.
 
     What decides a score at the end (norms of embeddings, heads) is "exact": in float32, whatever the type is.
+    fused: whether layers take kernels of our own.
     """
+
+    fused = False
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device, self.dtype = device, dtype
 
+    def in_type(self, dtype: torch.dtype) -> "Placement":
+        """The same with hidden states and products of another type."""
+        return Placement(self.device, dtype)
+
     @property
     def precision(self) -> str:
-        """The precision of most products, as clients are told it: float32, float16, bfloat16 or int8."""
+        """The precision of most products, as clients are told it: float32, float16, bfloat16, int8 or fp8."""
         return str(self.dtype).removeprefix("torch.")
 
     @property
     def varlen(self) -> bool:
         """Whether one kernel attends within sequences of any lengths."""
-        return self.device.type == "cuda" and self.dtype in {torch.float16, torch.bfloat16}
+        in_16_bits = self.dtype in {torch.float16, torch.bfloat16}
+        return self.device.type == "cuda" and in_16_bits and is_ampere(self.device)
 
     def send(self, array: NDArray[Any], into: torch.Tensor | None = None) -> torch.Tensor:
         """An array on the device, in a new tensor or in one that is there already.
@@ -120,8 +142,26 @@ class Placement:
         bias: torch.Tensor,
         activation: Activation = "none",
     ) -> Linear:
-        """A linear layer whose inputs come from a norm, which int8 suits best. source: name of its input."""
+        """A linear layer whose inputs come from a norm, which 8 bits suit best. source: name of its input."""
         return self.linear(weight, bias, activation)
+
+    def up(self, source: str, product: Product, activation: Activation) -> Linear:
+        """A feed-forward's first product, whose results a `block_end` reads and nothing else. source: as above."""
+        return self.normalised_linear(source, *product, activation)
+
+    def gated_up(self, source: str, activated: Product, factor: Product, activation: Activation) -> Linear:
+        """The same of two products: one is activated and multiplied with the other."""
+        return PlainGate(
+            self.normalised_linear(source, *activated, activation), self.normalised_linear(source, *factor)
+        )
+
+    def block_end(self, product: Product, norm: Norm, epsilon: float) -> BlockEnd:
+        """A block's last product, its addition to the block's input, and the norm of the sum."""
+        return PlainBlockEnd(self.linear(*product), self.norm(*norm, epsilon))
+
+    def embed(self, tables: Tables, norm: Norm, epsilon: float) -> Embed:
+        """A model's input, from its tables: added and normalised in float32, whatever the type is."""
+        return PlainEmbed(tables, self.exact_norm(*norm, epsilon), self.dtype)
 
 
 class Int8Placement(Placement):
@@ -154,20 +194,21 @@ def choose_placement(options: EngineOptions) -> Placement:
 
     Raises ModelError when the machine lacks the device or its instructions.
     """
-    cuda = torch.cuda.is_available()
-    if options.device == "cuda" and not cuda:
-        raise ModelError("device: cuda was asked for, but torch finds no CUDA device")
-    on_gpu = cuda and options.device != "cpu"
+    on_gpu = options.device != "cpu" and cuda_usable(wanted=options.device == "cuda")
     # Ray shows a replica no GPU but its own.
     device = torch.device("cuda", 0) if on_gpu else torch.device("cpu")
     precision = options.precision
     if precision == "auto":
         precision = "fast" if on_gpu else "exact"
     match precision:
+        case "exact" if on_gpu:
+            return _on_gpu(device, torch.float32, options)
         case "exact":
             return Placement(device, torch.float32)
         case "fast" if on_gpu:
-            return Placement(device, torch.float16)
+            return _on_gpu(device, torch.float16, options)
+        case "fp8":
+            return _in_eight_bits(device, options)
         case "fast" if bfloat16_available():
             return Placement(device, torch.bfloat16)
         case "fast":
@@ -180,3 +221,35 @@ def choose_placement(options: EngineOptions) -> Placement:
             return Placement(device, torch.bfloat16 if bfloat16_available() else torch.float32)
         case "int8":
             raise ModelError("precision: int8 takes a CPU with VNNI; this CPU has none, ask for exact")
+
+
+def _on_gpu(device: torch.device, dtype: torch.dtype, options: EngineOptions) -> Placement:
+    """A placement of fused layers, or of plain ones where their kernels cannot be had."""
+    if why := trial.fails(device, dtype):
+        log.warning("plain layers", extra={"reason": why, "device": str(device), "type": str(dtype)})
+        return Placement(device, dtype)
+    from serve_app.engine.layers.gpu_placement import FusedPlacement  # Triton
+
+    fields = {"device": str(device), "type": str(dtype), "approximate_gelu": options.approximate_gelu}
+    log.info("fused layers", extra=fields)
+    return FusedPlacement(device, dtype, approximate_gelu=options.approximate_gelu)
+
+
+def _in_eight_bits(device: torch.device, options: EngineOptions) -> Placement:
+    """A placement in e4m3. Raises ModelError where the device has no products of that."""
+    if device.type != "cuda":
+        raise ModelError("precision: fp8 takes a CUDA device of compute capability 8.9 or later; on a CPU ask for int8")
+    found = torch.cuda.get_device_capability(device)
+    if found < EIGHT_BITS_FROM:
+        raise ModelError(
+            "precision: fp8 takes compute capability {}.{} or later; this device has {}.{}, ask for fast".format(
+                *EIGHT_BITS_FROM, *found
+            )
+        )
+    if why := trial.fails(device, torch.bfloat16) or trial.eight_bits_fail(device):
+        raise ModelError(f"precision: fp8 fails on this device, ask for fast: {why}")
+    from serve_app.engine.layers.gpu_placement import EightBitPlacement  # Triton
+
+    fields = {"device": str(device), "type": "fp8", "approximate_gelu": options.approximate_gelu}
+    log.info("fused layers", extra=fields)
+    return EightBitPlacement(device, approximate_gelu=options.approximate_gelu)

@@ -1,36 +1,84 @@
-"""Rotary positions."""
+"""Rotary positions. Source: RoFormer, arXiv 2104.09864; a number is paired with the one half a head away."""
+
+from typing import Protocol
 
 import torch
 
+from serve_app.engine.layers.placement import Placement
 
-class Rotation:
-    """Turns queries and keys by angles that grow with the place of their token.
 
-    Source: RoFormer, arXiv 2104.09864; a number is paired with the one half a head away.
-    """
+class Rotation(Protocol):
+    """One step's turns of queries and keys."""
 
-    def __init__(self, places: torch.Tensor, theta: float, size: int, stretch: float = 1.0) -> None:
-        """Prepare the angles of one step.
+    def __call__(
+        self, query: torch.Tensor, key: torch.Tensor, asking: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queries and keys, turned, in their own precision; they may be the given ones, changed.
 
-        places: int32 (tokens,), place of each token in its sequence. theta: base of the wavelengths. size: width of a
-        head. stretch: what all wavelengths are multiplied by.
+        query: (rows, heads, size). key: (tokens, heads, size). asking: int32 (rows,), the tokens that the queries
+        belong to; None where all tokens ask.
         """
-        steps = torch.arange(0, size, 2, dtype=torch.float32, device=places.device)
-        # In transformers' order of operations: at place 8,000 the last bit of a factor is an angle of 0.0005.
-        angles = places[:, None].float() * (1.0 / theta ** (steps / size) / stretch)
-        self._cos, self._sin = angles.cos()[:, None], angles.sin()[:, None]
+        ...
 
-    def __call__(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """Queries or keys, turned: (rows, heads, size) as x, in its precision.
 
-        rows: int32 (rows,), the tokens that the rows of x belong to; None for all tokens.
+class Rotary:
+    """Turns queries and keys by angles that grow with the place of their token."""
+
+    def __init__(self, theta: float, size: int, placement: Placement, stretch: float = 1.0) -> None:
+        """Prepare the wavelengths.
+
+        theta: their base. size: width of a head. stretch: what all of them are multiplied by.
         """
+        steps = torch.arange(0, size, 2, dtype=torch.float32)
+        # On the host and in transformers' order of operations: at place 8,000 the last bit is an angle of 0.0005.
+        self._frequencies = (1.0 / theta ** (steps / size) / stretch).to(placement.device)
+        self._form = FusedRotation if placement.fused else PlainRotation
+
+    def __call__(self, places: torch.Tensor) -> Rotation:
+        """The turns of one step. places: int32 (tokens,), place of each token in its sequence."""
+        angles = places[:, None].float() * self._frequencies
+        return self._form(angles.cos(), angles.sin())
+
+
+class PlainRotation:
+    """By torch's own operators, on every device."""
+
+    def __init__(self, cos: torch.Tensor, sin: torch.Tensor) -> None:
+        """Keep the angles. cos, sin: float32 (tokens, size / 2)."""
+        self._cos, self._sin = cos[:, None], sin[:, None]
+
+    def __call__(
+        self, query: torch.Tensor, key: torch.Tensor, asking: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See Rotation."""
         cos, sin = self._cos, self._sin
-        if rows is not None:
-            cos, sin = cos.index_select(0, rows), sin.index_select(0, rows)
-        first, second = x.float().chunk(2, dim=-1)
-        out = torch.empty(x.shape, dtype=torch.float32, device=x.device)
-        left, right = out.chunk(2, dim=-1)
-        torch.mul(first, cos, out=left).addcmul_(second, sin, value=-1)
-        torch.mul(second, cos, out=right).addcmul_(first, sin)
-        return out.to(x.dtype)
+        turned = _turned(key, cos, sin)
+        if asking is not None:
+            cos, sin = cos.index_select(0, asking), sin.index_select(0, asking)
+        return _turned(query, cos, sin), turned
+
+
+class FusedRotation:
+    """By a kernel of our own, where queries and keys lie: CUDA."""
+
+    def __init__(self, cos: torch.Tensor, sin: torch.Tensor) -> None:
+        """Keep the angles. cos, sin: float32 (tokens, size / 2)."""
+        self._cos, self._sin = cos, sin
+
+    def __call__(
+        self, query: torch.Tensor, key: torch.Tensor, asking: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See Rotation."""
+        from serve_app.engine.kernels.rotation import rotate_
+
+        rotate_(query, key, self._cos, self._sin, asking)
+        return query, key
+
+
+def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    first, second = x.float().chunk(2, dim=-1)
+    out = torch.empty(x.shape, dtype=torch.float32, device=x.device)
+    left, right = out.chunk(2, dim=-1)
+    torch.mul(first, cos, out=left).addcmul_(second, sin, value=-1)
+    torch.mul(second, cos, out=right).addcmul_(first, sin)
+    return out.to(x.dtype)

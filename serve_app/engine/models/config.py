@@ -71,6 +71,15 @@ class EncoderConfig(ABC):
         layer = 4 * self.hidden * (self.hidden + 1) + 2 * self.hidden * self.intermediate
         return self.layers * (layer + self.intermediate + self.hidden + 4 * self.hidden)
 
+    @property
+    def step_numbers(self) -> int:
+        """Numbers for each token that a step has in a GPU's memory at one time, at the most.
+
+        Counted on fake CUDA tensors, without our kernels: the feed-forward has its two wide tensors beside seven of a
+        state's width. Where it is narrow, as ModernBERT's, the rotation has no less.
+        """
+        return 7 * self.hidden + 2 * max(self.intermediate, 4 * self.hidden)
+
     @abstractmethod
     def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
         """The family's encoder with these weights; imports torch.

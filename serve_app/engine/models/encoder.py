@@ -17,7 +17,10 @@ class Encoder(Protocol):
     lengths of their sequences (where attention is one kernel). Such steps can be recorded as CUDA graphs.
     """
 
-    by_shape_alone: bool
+    @property
+    def by_shape_alone(self) -> bool:
+        """See above."""
+        ...
 
     def positions(self, sequences: Sequences) -> NDArray[np.int64]:
         """Position of each token as this family counts them: int64 (tokens,)."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from serve_app.catalog.card import Card
+from serve_app.catalog.location import locate_here
+from serve_app.engine import nvidia
 from serve_app.launch.address import Address
 from serve_app.launch.checkup import gpu, machine, places, versions
 from serve_app.launch.checkup.finding import Finding
@@ -22,7 +24,11 @@ def check_up(settings: Settings, address: Address, ingress: Ingress) -> Iterator
     yield places.port(address)
     yield machine.cores()
     wanted = any(model.engine.device == "cuda" for model in settings.models)
-    yield gpu.judged(gpu.found(), wanted=wanted)
+    gpus = nvidia.found()
+    yield gpu.judged(gpus, wanted=wanted)
+    on_gpu = nvidia.obstacle(gpus) is None
+    if on_gpu:
+        yield gpu.compiler()
     on_cpu, scorers, missing = 0, 0, 0
     for model, (finding, card, here) in zip(settings.models, models(settings.models), strict=True):
         yield finding
@@ -30,8 +36,13 @@ def check_up(settings: Settings, address: Address, ingress: Ingress) -> Iterator
             continue
         count = model.scaling.most_replicas
         scorers += count
-        if model.engine.device != "cuda" and not model.engine.simulated:
+        device = model.engine.device if on_gpu or model.engine.device == "cuda" else "cpu"
+        if model.engine.simulated:
+            pass
+        elif device == "cpu":
             on_cpu += count * _weight_bytes(card)
+        elif on_gpu and here:
+            yield gpu.memory(gpus, model.name, locate_here(card.source), model.engine.precision)
         if card.source.hub and not here:
             missing += _weight_bytes(card)
     yield machine.memory(on_cpu, scorers)

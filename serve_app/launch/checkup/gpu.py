@@ -1,100 +1,60 @@
-"""NVIDIA's devices and their driver, against the CUDA that torch was built for; torch itself is not imported."""
+"""Whether models can be computed on a GPU."""
 
-import ctypes
-import re
-from dataclasses import dataclass
-from importlib.util import find_spec
+import os
+import shutil
+import sysconfig
 from pathlib import Path
 
+from serve_app.domain.model import Precision
+from serve_app.engine.memory import CUDA_CONTEXT_BYTES, GIB, needed_bytes
+from serve_app.engine.modules.model_config import read_model
+from serve_app.engine.nvidia import Gpus, dotted, obstacle
 from serve_app.launch.checkup.finding import Finding, State, ok
 
-DRIVER = "libcuda.so.1"
-PCI = Path("/sys/bus/pci/devices")
-NVIDIA, DISPLAY = "0x10de", "0x03"
 NAME, ON_CPU = "GPU", "models are computed on the CPU"
-NEWER_DRIVER = "install a newer driver, or a torch for the CUDA that it can do"
-
-
-@dataclass(frozen=True, slots=True)
-class Gpus:
-    """What there is of GPUs.
-
-    on_bus: whether an NVIDIA device is plugged in. driver: the newest CUDA that it can do, (12, 8); None where there is
-    none. devices: how many can be used. error: CUDA's own number where none can. torch: the CUDA that torch was built
-    for; None where it was built without.
-    """
-
-    on_bus: bool
-    driver: tuple[int, int] | None
-    devices: int
-    error: int
-    torch: tuple[int, int] | None
-
-
-def found() -> Gpus:
-    """What this machine has."""
-    driver, devices, error = _driver()
-    return Gpus(_on_bus(), driver, devices, error, _torch())
+HEADERS = Path(sysconfig.get_paths(sysconfig.get_default_scheme().replace("posix_local", "posix_prefix"))["include"])
+NUMBER_BYTES = {"fast": 2, "exact": 4}
 
 
 def judged(gpus: Gpus, *, wanted: bool) -> Finding:
     """Whether models can be computed on a GPU. wanted: whether a model's settings say that it must."""
     bad: State = "wrong" if wanted else "warn"
-    if gpus.driver is None:
-        return _without_driver(gpus, bad)
-    if not gpus.devices:
-        said = f"a driver without a device that can be used (CUDA error {gpus.error}): {ON_CPU}"
-        return Finding(NAME, bad, said, "look at nvidia-smi; in a container, start it with the GPUs (--gpus all)")
-    can = f"{gpus.devices} NVIDIA, driver for CUDA {_dotted(gpus.driver)}"
-    if gpus.torch is None:
-        return Finding(NAME, bad, f"{can}; torch is built without CUDA: {ON_CPU}", "install a torch with CUDA")
-    said = f"{can}; torch is built for {_dotted(gpus.torch)}"
-    # Within one major version an older driver runs what was built for a newer one.
-    return Finding(NAME, "wrong", said, NEWER_DRIVER) if gpus.driver[0] < gpus.torch[0] else ok(NAME, said)
+    found = obstacle(gpus)
+    if found is None:
+        assert gpus.driver
+        assert gpus.torch
+        can = f"{gpus.devices} NVIDIA, driver for CUDA {dotted(gpus.driver)}; torch is built for {dotted(gpus.torch)}"
+        return ok(NAME, can)
+    if not gpus.any and not wanted:
+        return ok(NAME, f"none: {ON_CPU}")
+    if wanted:
+        return Finding(NAME, bad, f"{found.said}, and the settings want one", found.todo)
+    return Finding(NAME, bad, f"{found.said}: {ON_CPU}", found.todo)
 
 
-def _without_driver(gpus: Gpus, bad: State) -> Finding:
-    if gpus.on_bus:
-        return Finding(NAME, bad, f"an NVIDIA device without a driver: {ON_CPU}", "install NVIDIA's driver")
-    if bad == "wrong":
-        return Finding(NAME, bad, "there is none, and the settings want one", "set engine.device to auto")
-    return ok(NAME, f"none: {ON_CPU}")
+def memory(gpus: Gpus, name: str, directory: Path, precision: Precision) -> Finding:
+    """Whether a model has room on a GPU that nothing else is on. Raises ModelError where its directory is not sound."""
+    encoder = read_model(directory).encoder
+    needs = {each: needed_bytes(encoder, "cuda", size) + CUDA_CONTEXT_BYTES for each, size in NUMBER_BYTES.items()}
+    said = ", ".join(f"{need / GIB:.1f} GiB in {each}" for each, need in needs.items())
+    said = f"{name} takes about {said}; the GPU has {gpus.memory / GIB:.1f} GiB"
+    if needs["exact" if precision == "exact" else "fast"] <= gpus.memory:
+        return ok("GPU memory", said)
+    fits = precision == "exact" and needs["fast"] <= gpus.memory
+    todo = "set engine.precision to fast" if fits else "serve a smaller model, or take a larger GPU"
+    return Finding("GPU memory", "wrong", said, todo)
 
 
-def _dotted(version: tuple[int, int]) -> str:
-    return ".".join(map(str, version))
+def compiler(headers: Path = HEADERS) -> Finding:
+    """Whether Triton finds what it compiles with, on a GPU's first use. Source: its runtime/build.py.
 
-
-def _on_bus() -> bool:
-    try:
-        return any(
-            (device / "vendor").read_text().strip() == NVIDIA and (device / "class").read_text().startswith(DISPLAY)
-            for device in PCI.iterdir()
-        )
-    except OSError:
-        return False
-
-
-def _driver() -> tuple[tuple[int, int] | None, int, int]:
-    """The CUDA that the driver can do, its devices, and the error that it gave."""
-    try:
-        library = ctypes.CDLL(DRIVER)
-        number, count = ctypes.c_int(), ctypes.c_int()
-        error = library.cuDriverGetVersion(ctypes.byref(number)) or library.cuInit(0)
-        error = error or library.cuDeviceGetCount(ctypes.byref(count))
-    except (OSError, AttributeError):
-        return None, 0, 0
-    return (number.value // 1000, number.value % 1000 // 10), count.value, int(error)
-
-
-def _torch() -> tuple[int, int] | None:
-    """What torch's own file says, which takes no seconds to read."""
-    spec = find_spec("torch")
-    if spec is None or spec.origin is None:
-        return None
-    try:
-        content = Path(spec.origin).with_name("version.py").read_text(encoding="utf-8")
-    except OSError:
-        return None
-    said = re.search(r"^cuda\b[^=\n]*=\s*'(\d+)\.(\d+)", content, re.MULTILINE)
-    return (int(said[1]), int(said[2])) if said else None
+    headers: the folder of Python's own.
+    """
+    name, program = "Triton", os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    missing = [] if program else ["no C compiler"]
+    if not (headers / "Python.h").exists():
+        missing.append(f"no Python.h in {headers}")
+    if not missing:
+        return ok(name, f"compiles with {program}")
+    todo = "install gcc, libc6-dev and your Python's headers (python3-dev), or what your system calls them"
+    return Finding(name, "warn", f"{', '.join(missing)}: GPUs compute without our kernels, slower", todo)

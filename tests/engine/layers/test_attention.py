@@ -1,8 +1,9 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.engine.layers.attention import SequenceAttention, attention
+from serve_app.engine.layers.attention import SelfAttention, SequenceAttention, VarlenAttention
 from serve_app.engine.layers.placement import Placement
 from serve_app.engine.layers.window import WindowAttention
 from tests.scheduling.device import sequences
@@ -70,5 +71,19 @@ def test_a_windows_every_token_attends_to_its_neighbours(lengths: list[int], win
 
 def test_a_window_as_wide_as_every_sequence_costs_nothing() -> None:
     placement, step = Placement(torch.device("cpu"), torch.float32), sequences([1] * 65, [2] * 3)
-    found = attention(placement.pack(step, step.places), placement, window=64)
+    found = SelfAttention(SIZE, placement)(placement.pack(step, step.places), window=64)
     assert isinstance(found, SequenceAttention)
+
+
+@pytest.mark.parametrize(
+    ("size", "taken"), [(26, False), (20, False), (264, False), (24, True), (64, True), (256, True)]
+)
+def test_torchs_kernel_is_not_given_heads_that_it_refuses(
+    monkeypatch: pytest.MonkeyPatch, size: int, taken: bool
+) -> None:
+    monkeypatch.setattr(Placement, "varlen", True)
+    placement, step = Placement(torch.device("cpu"), torch.float16), sequences([1] * 100)
+    attend = SelfAttention(size, placement)
+    found = [attend(placement.pack(step, step.places), window) for window in (None, 64)]
+    assert attend.by_shape_alone == taken
+    assert [isinstance(each, VarlenAttention) for each in found] == [taken, taken]

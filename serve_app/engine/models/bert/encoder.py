@@ -1,15 +1,14 @@
 """The packed forward pass of BERT and its closest relatives: sequences end to end, no padding anywhere."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from serve_app.domain.sequences import Sequences
-from serve_app.engine.layers.attention import Attention, attention
+from serve_app.engine.layers.attention import Attention, SelfAttention, StepAttention
+from serve_app.engine.layers.embedding import Tables
 from serve_app.engine.layers.feed_forward import FeedForward
 from serve_app.engine.layers.linear import Linear
 from serve_app.engine.layers.packed import Packed
@@ -95,35 +94,20 @@ class InputEmbeddings:
         def read(name: str, rows: int) -> torch.Tensor:
             return weights.get(f"embeddings.{name}_embeddings.weight", rows, width).to(placement.device)
 
-        self._dtype = placement.dtype
-        self._words = read("word", vocabulary)
-        self._positions = read("position", positions) if positions else None
-        self._segments = read("token_type", segments) if segments else None
-        self._norm = placement.exact_norm(*weights.norm("embeddings.LayerNorm", width), epsilon)
+        tables = Tables(
+            read("word", vocabulary),
+            read("position", positions) if positions else None,
+            read("token_type", segments) if segments else None,
+        )
+        self._embed = placement.embed(tables, weights.norm("embeddings.LayerNorm", width), epsilon)
 
     def __call__(self, step: Packed) -> torch.Tensor:
         """Input of the first layer: (tokens, width), in the layers' precision."""
-        x = functional.embedding(step.token_ids, self._words)
-        if self._positions is not None:
-            x += functional.embedding(step.positions, self._positions)
-        if self._segments is not None:
-            one = self._segments.shape[0] == 1
-            x += self._segments[0] if one else functional.embedding(step.segments, self._segments)
-        return self._norm(x).to(self._dtype)
-
-
-class StepAttention(Protocol):
-    """What makes the attention of each step."""
-
-    def __call__(self, step: Packed, placement: Placement, *, first_tokens: bool = False) -> Attention:
-        """The attention of one step. first_tokens: whether only the first token of each sequence asks."""
-        ...
+        return self._embed(step)
 
 
 class BertEncoder:
     """Token sequences to hidden states: see Encoder."""
-
-    by_shape_alone = True
 
     def __init__(
         self,
@@ -132,10 +116,10 @@ class BertEncoder:
         placement: Placement,
         *,
         first_tokens: bool,
-        attend: StepAttention = attention,
+        attend: StepAttention | None = None,
     ) -> None:
-        """Read the weights. attend: makes the attention of each step."""
-        self._placement, self._attend, self._uncounted = placement, attend, config.uncounted
+        """Read the weights. attend: makes the attention of each step; None for that of tokens alone."""
+        self._attend, self._uncounted = attend or SelfAttention(config.head_size, placement), config.uncounted
         self._embeddings = InputEmbeddings(
             weights,
             placement,
@@ -153,6 +137,11 @@ class BertEncoder:
         self._layers = [Layer(weights, name, config, placement) for name in whole]
         self._last = RowsLayer(weights, names[-1], config, placement) if first_tokens else None
 
+    @property
+    def by_shape_alone(self) -> bool:
+        """See Encoder."""
+        return self._attend.by_shape_alone
+
     def positions(self, sequences: Sequences) -> NDArray[np.int64]:
         """Row of each token in the table of positions: int64 (tokens,)."""
         if self._uncounted is None:
@@ -161,13 +150,13 @@ class BertEncoder:
         # create_position_ids_from_input_ids.
         counts = sequences.token_ids != self._uncounted
         seen = np.cumsum(counts)
-        before = (seen - counts)[sequences.starts]
+        before = np.concatenate([[0], seen])[sequences.starts]
         positions: NDArray[np.int64] = self._uncounted + (seen - np.repeat(before, sequences.lengths)) * counts
         return positions
 
     def __call__(self, step: Packed) -> torch.Tensor:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
-        attend = self._attend(step, self._placement)
+        attend = self._attend(step)
         x = self._embeddings(step)
         if self._project is not None:
             x = self._project(x)
@@ -175,4 +164,4 @@ class BertEncoder:
             x = layer(x, attend)
         if self._last is None:
             return x
-        return self._last(x, self._attend(step, self._placement, first_tokens=True), step.starts)
+        return self._last(x, self._attend(step, first_tokens=True), step.starts)

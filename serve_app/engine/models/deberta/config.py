@@ -54,6 +54,12 @@ class DebertaConfig(EncoderConfig):
         """See EncoderConfig."""
         return (self.vocabulary + self.positions + self.segments + 2 * self.buckets + 4) * self.hidden
 
+    @property
+    def step_numbers(self) -> int:
+        """See EncoderConfig. The scores of distances come on top: as many as tokens, for each head, and that twice."""
+        # Not plain super(): see MPNet's.
+        return super(DebertaConfig, self).step_numbers + 2 * self.heads * self.max_tokens
+
     def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
         """See EncoderConfig."""
         from serve_app.engine.models.deberta.encoder import DebertaEncoder

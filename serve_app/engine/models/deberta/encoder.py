@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from serve_app.domain.sequences import Sequences
-from serve_app.engine.layers.disentangled import DisentangledAttention, distance_buckets
+from serve_app.engine.layers.disentangled import Disentangled, DisentangledAttention, Distances
 from serve_app.engine.layers.feed_forward import FeedForward
 from serve_app.engine.layers.names import DEBERTA
 from serve_app.engine.layers.packed import Packed
@@ -29,14 +29,13 @@ class Layer:
         self._shape = (config.heads, config.head_size)
 
         def of_distances(weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-            table = functional.linear(distances, weight.to(placement.device), bias.to(placement.device))
-            return table.view(-1, *self._shape).permute(1, 2, 0).to(placement.dtype).contiguous()
+            return functional.linear(distances, weight.to(placement.device), bias.to(placement.device))
 
         query, key, value = (
             weights.linear(f"{name}.{part}", config.hidden, config.hidden)
             for part in (DEBERTA.query, DEBERTA.key, DEBERTA.value)
         )
-        self._distances = of_distances(*query), of_distances(*key)
+        self._distances = Distances.of(of_distances(*query), of_distances(*key), config.heads, placement)
         # Not a normalised_linear: a query's and a key's rounding to int8 would enter a score twice each.
         self._query = placement.linear(*query)
         self._key_value = placement.linear(torch.cat([key[0], value[0]]), torch.cat([key[1], value[1]]))
@@ -68,11 +67,9 @@ class Layer:
 class DebertaEncoder:
     """Token sequences to hidden states: see Encoder."""
 
-    by_shape_alone = False
-
     def __init__(self, weights: Weights, config: DebertaConfig, placement: Placement, *, first_tokens: bool) -> None:
         device, hidden = placement.device, config.hidden
-        self._placement, self._first_tokens = placement, first_tokens
+        self._first_tokens = first_tokens
         self._embeddings = InputEmbeddings(
             weights,
             placement,
@@ -87,7 +84,12 @@ class DebertaEncoder:
         distances = norm_distances(distances)
         names = [f"{DEBERTA.layers}.{number}" for number in range(config.layers)]
         self._layers = [Layer(weights, name, config, placement, distances) for name in names]
-        self._buckets = distance_buckets(config.max_tokens, config.buckets, config.farthest)
+        self._attend = Disentangled(config.max_tokens, config.buckets, config.farthest, config.head_size, placement)
+
+    @property
+    def by_shape_alone(self) -> bool:
+        """See Encoder."""
+        return self._attend.by_shape_alone
 
     def positions(self, sequences: Sequences) -> NDArray[np.int64]:
         """Place of each token in its sequence: int64 (tokens,)."""
@@ -95,12 +97,10 @@ class DebertaEncoder:
 
     def __call__(self, step: Packed) -> torch.Tensor:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
-        lengths = step.lengths
-        attend = DisentangledAttention(lengths, lengths, self._buckets, self._placement)
+        attend = self._attend(step)
         x = self._embeddings(step)
         for layer in self._layers[:-1]:
             x = layer(x, attend)
         if not self._first_tokens:
             return self._layers[-1](x, attend)
-        first = DisentangledAttention(lengths, [1] * len(lengths), self._buckets, self._placement)
-        return self._layers[-1](x, first, step.starts)
+        return self._layers[-1](x, self._attend(step, first_tokens=True), step.starts)

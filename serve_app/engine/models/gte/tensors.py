@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
+from serve_app.engine.layers.placement import Norm, Product
 from serve_app.engine.models.gte.config import GteConfig
 from serve_app.engine.weights import Weights
-
-Product = tuple[torch.Tensor, torch.Tensor]
-Norm = tuple[torch.Tensor, torch.Tensor | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,17 @@
 """The packed forward pass of ModernBERT: rotary positions, local layers, a gated feed-forward, norms ahead."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from serve_app.domain.sequences import Sequences
-from serve_app.engine.layers.attention import Attention, attention
-from serve_app.engine.layers.norm import LayerNorm
+from serve_app.engine.layers.attention import Attention, SelfAttention
+from serve_app.engine.layers.block import BlockEnd
+from serve_app.engine.layers.embedding import Tables
 from serve_app.engine.layers.packed import Packed
-from serve_app.engine.layers.placement import Placement
+from serve_app.engine.layers.placement import Placement, Product
 from serve_app.engine.layers.pooling import pooled
-from serve_app.engine.layers.rotation import Rotation
+from serve_app.engine.layers.rotation import Rotary, Rotation
 from serve_app.engine.models.modernbert.config import ModernBertConfig
 from serve_app.engine.weights import Weights
 
@@ -30,49 +28,59 @@ class Layer:
         weight, bias = weights.linear(f"{name}.attn.Wqkv", 3 * hidden, hidden, bias=biased)
         self._query = placement.normalised_linear(f"{name}.attn", weight[:hidden], bias[:hidden])
         self._key_value = placement.normalised_linear(f"{name}.attn", weight[hidden:], bias[hidden:])
-        self._attended = placement.linear(*weights.linear(f"{name}.attn.Wo", hidden, hidden, bias=biased))
+        attended = weights.linear(f"{name}.attn.Wo", hidden, hidden, bias=biased)
         weight, bias = weights.linear(f"{name}.mlp.Wi", 2 * inner, hidden, bias=config.mlp_bias)
-        self._up = placement.normalised_linear(f"{name}.mlp", weight[:inner], bias[:inner], config.activation)
-        self._gate = placement.normalised_linear(f"{name}.mlp", weight[inner:], bias[inner:])
-        self._down = placement.linear(*weights.linear(f"{name}.mlp.Wo", hidden, inner, bias=config.mlp_bias))
+        activated, factor = (weight[:inner], bias[:inner]), (weight[inner:], bias[inner:])
+        self._up = placement.gated_up(f"{name}.mlp", activated, factor, config.activation)
+        down = weights.linear(f"{name}.mlp.Wo", hidden, inner, bias=config.mlp_bias)
 
-        def norm(part: str) -> LayerNorm:
-            return placement.norm(*weights.norm(f"{name}.{part}", hidden, bias=config.norm_bias), config.epsilon)
+        def block_end(product: Product, norm: str) -> BlockEnd:
+            read = weights.norm(norm, hidden, bias=config.norm_bias)
+            return placement.block_end(product, read, config.epsilon)
 
-        # The first layer's input comes from a norm already.
-        self._norm_attention: Callable[[torch.Tensor], torch.Tensor] = norm("attn_norm") if index else _unchanged
-        self._norm_feed_forward = norm("mlp_norm")
+        self._attention_end = block_end(attended, f"{name}.mlp_norm")
+        last = index == config.layers - 1
+        self._output_end = block_end(down, "final_norm" if last else f"layers.{index + 1}.attn_norm")
 
     def __call__(
-        self, x: torch.Tensor, attend: Attention, rotate: Rotation, rows: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Hidden states behind this layer.
+        self,
+        x: torch.Tensor,
+        seen: torch.Tensor,
+        attend: Attention,
+        rotate: Rotation,
+        rows: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states behind this layer, and the same as the next layer's norm, or the model's last, gives them.
 
-        x: (tokens, hidden). rows: int32 (rows,), the tokens whose states are wanted; None for all.
-        Returns (rows, hidden).
+        x, seen: (tokens, hidden), the same of the layer before. rows: int32 (rows,), the tokens whose states are
+        wanted; None for all. Returns (rows, hidden) twice.
         """
-        seen = self._norm_attention(x)
         x, asking = (x, seen) if rows is None else (x.index_select(0, rows), seen.index_select(0, rows))
         query = self._query(asking).view(-1, *self._shape)
         key, value = self._key_value(seen).view(-1, 2, *self._shape).unbind(1)
-        y = self._attended.add_to(x, attend(rotate(query, rows), rotate(key), value))
-        z = self._norm_feed_forward(y)
-        return self._down.add_to(y, self._up(z).mul_(self._gate(z)))
+        y, z = self._attention_end.with_sum(x, attend(*rotate(query, key, rows), value))
+        return self._output_end.with_sum(y, self._up(z))
 
 
 class ModernBertEncoder:
     """Token sequences to hidden states: see Encoder."""
 
-    by_shape_alone = True
-
     def __init__(self, weights: Weights, config: ModernBertConfig, placement: Placement, *, first_tokens: bool) -> None:
         hidden, bias = config.hidden, config.norm_bias
-        self._config, self._placement, self._first_tokens = config, placement, first_tokens
+        self._first_tokens = first_tokens
+        self._attend = SelfAttention(config.head_size, placement)
         # In float32, so that the table stays the mapped file: see BERT's.
-        self._words = weights.get("embeddings.tok_embeddings.weight", config.vocabulary, hidden).to(placement.device)
-        self._norm_words = placement.exact_norm(*weights.norm("embeddings.norm", hidden, bias=bias), config.epsilon)
+        words = weights.get("embeddings.tok_embeddings.weight", config.vocabulary, hidden).to(placement.device)
+        self._embed = placement.embed(Tables(words), weights.norm("embeddings.norm", hidden, bias=bias), config.epsilon)
+        self._rotary = {
+            reach: Rotary(reach.theta, config.head_size, placement) for reach in dict.fromkeys(config.reaches)
+        }
         self._layers = [Layer(weights, index, config, placement) for index in range(config.layers)]
-        self._norm = placement.norm(*weights.norm("final_norm", hidden, bias=bias), config.epsilon)
+
+    @property
+    def by_shape_alone(self) -> bool:
+        """See Encoder."""
+        return self._attend.by_shape_alone
 
     def positions(self, sequences: Sequences) -> NDArray[np.int64]:
         """Place of each token in its sequence: int64 (tokens,)."""
@@ -82,23 +90,23 @@ class ModernBertEncoder:
         """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where first tokens are wanted."""
         by_reach = {
             reach: (
-                attention(step, self._placement, reach.window),
-                Rotation(step.positions, reach.theta, self._config.head_size),
+                self._attend(step, reach.window),
+                rotary(step.positions),
             )
-            for reach in set(self._config.reaches)
+            for reach, rotary in self._rotary.items()
         }
-        words = functional.embedding(step.token_ids, self._words)
-        x = self._norm_words(words).to(self._placement.dtype)
+        # The first layer's input comes from a norm already.
+        x = seen = self._embed(step)
         for layer in self._layers[:-1]:
-            x = layer(x, *by_reach[layer.reach])
+            x, seen = layer(x, seen, *by_reach[layer.reach])
         last = self._layers[-1]
         attend, rotate = by_reach[last.reach]
         if not self._first_tokens:
-            return self._norm(last(x, attend, rotate))
+            return last(x, seen, attend, rotate)[1]
         if last.reach.window is not None:
-            return self._norm(last(x, attend, rotate).index_select(0, step.starts))
-        first = attention(step, self._placement, first_tokens=True)
-        return self._norm(last(x, first, rotate, step.starts))
+            return last(x, seen, attend, rotate)[1].index_select(0, step.starts)
+        first = self._attend(step, first_tokens=True)
+        return last(x, seen, first, rotate, step.starts)[1]
 
 
 class ModernBertClassificationHead:
@@ -117,7 +125,3 @@ class ModernBertClassificationHead:
         """One logit a sequence: float32 (sequences, 1)."""
         read = states.float() if self.first_tokens else pooled(states, step, ("mean",))
         return self._out(self._norm(self._dense(read)))
-
-
-def _unchanged(x: torch.Tensor) -> torch.Tensor:
-    return x

@@ -10,9 +10,7 @@ from serve_app.engine.weights import Weights
 class MPNetEncoder(BertEncoder):
     """Token sequences to hidden states: see Encoder."""
 
-    by_shape_alone = False
-
     def __init__(self, weights: Weights, config: MPNetConfig, placement: Placement, *, first_tokens: bool) -> None:
         table = weights.get("encoder.relative_attention_bias.weight", config.distances, config.heads)
-        bias = DistanceBias(table, BUCKETS, config.max_tokens, placement)
+        bias = DistanceBias(table, BUCKETS, config.max_tokens, config.head_size, placement)
         super().__init__(weights, config, placement, first_tokens=first_tokens, attend=bias)

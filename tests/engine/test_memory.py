@@ -1,0 +1,69 @@
+"""What is said where a model does not fit into its device's memory."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from serve_app.engine.files import ModelError
+from serve_app.engine.memory import GIB, needed_bytes, require_memory
+from serve_app.engine.model import Model
+from serve_app.engine.models.config import EncoderConfig
+from serve_app.engine.models.families import FAMILIES
+from serve_app.engine.models.fields import Fields
+from serve_app.engine.options import EngineOptions
+from tests.tiny_models import TinyModel
+
+# Of BAAI/bge-reranker-large, whose layers are most of it.
+LARGE = {
+    "hidden_size": 1_024,
+    "intermediate_size": 4_096,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "vocab_size": 250_002,
+    "max_position_embeddings": 514,
+    "hidden_act": "gelu",
+}
+
+
+@pytest.fixture(scope="module")
+def large() -> EncoderConfig:
+    _, read = FAMILIES["xlm-roberta"]
+    return read(Fields(Path("large") / "config.json", LARGE), "classification")
+
+
+def refusal(config: EncoderConfig, number_bytes: int, free: float) -> str:
+    with pytest.raises(ModelError) as error:
+        require_memory(config, "cuda", number_bytes, int(free * GIB))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_gpu_that_is_too_small_is_told_both_numbers_and_the_precision_that_fits(large: EncoderConfig) -> None:
+    assert refusal(large, 4, free=3) == (
+        "the model needs about 3.5 GiB of cuda memory with layers of 32 bits; 3.0 GiB are free; "
+        "precision: fast needs about 2.5 GiB, which fits"
+    )
+    assert refusal(large, 4, free=2).endswith("precision: fast needs about 2.5 GiB, which does not fit either")
+    assert refusal(large, 2, free=2).endswith("layers of 16 bits; 2.0 GiB are free")
+
+
+def test_what_is_said_to_fit_fits(large: EncoderConfig) -> None:
+    (said,) = re.findall(r"fast needs about ([\d.]+) GiB, which fits", refusal(large, 4, free=3))
+    require_memory(large, "cuda", 2, int((float(said) + 0.05) * GIB))
+
+
+def test_a_cpu_takes_no_more_than_weights_and_half_a_gibibyte(large: EncoderConfig) -> None:
+    weights = 4 * (large.table_parameters + large.layer_parameters)
+    assert needed_bytes(large, "cpu", 4) == weights + GIB // 2
+    with pytest.raises(ModelError, match=r"needs about 2\.6 GiB of cpu memory .*; 2\.0 GiB are free$"):
+        require_memory(large, "cpu", 4, 2 * GIB)
+
+
+def test_a_load_asks_the_device_that_it_loads_to(tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda *_: (8, 9))
+    monkeypatch.setattr("torch.cuda.get_arch_list", lambda: ["sm_86"])
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (GIB // 5, 24 * GIB))
+    with pytest.raises(ModelError, match=r"cuda memory with layers of 16 bits; 0\.2 GiB are free"):
+        Model.load(tiny_model.directory, EngineOptions(device="cuda"))
