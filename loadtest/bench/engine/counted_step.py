@@ -1,0 +1,107 @@
+"""One step of a published shape on a fake GPU: what it launches, reads, writes and multiplies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from loadtest.bench.engine.published_shapes import NoWeights, encoder_config
+from loadtest.bench.engine.sets import LENGTHS
+from loadtest.fake_cuda.device import FakeCuda
+from loadtest.fake_cuda.launches import Launches
+from serve_app.domain.model import Precision
+from serve_app.domain.sequences import Sequences
+from serve_app.engine.layers.placement import choose_placement
+from serve_app.engine.models.config import EncoderConfig
+from serve_app.engine.models.modernbert.config import ModernBertConfig
+from serve_app.engine.options import EngineOptions
+
+STEP_TOKENS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class CountedStep:
+    """What one step has a GPU do.
+
+    width: of the model. documents: sequences in it. element_wise_bytes, attention_bytes: read and written; own_bytes:
+    those of element_wise_bytes that kernels of our own do. product_flops, attention_flops: 2 for each multiplication.
+    copies: between host and device, the rows' included. by_shape_alone: see Encoder. by_operator: kernels of each.
+    """
+
+    width: int
+    documents: int
+    tokens: int
+    kernels: int
+    element_wise_bytes: int
+    own_bytes: int
+    product_flops: int
+    attention_bytes: int
+    attention_flops: int
+    copies: int
+    copied_bytes: int
+    by_shape_alone: bool
+    by_operator: dict[str, int]
+
+
+def lengths_of(mix: str, tokens: int = STEP_TOKENS) -> list[int]:
+    """Tokens of each sequence of a step, longest first: all of one length ("128"), or drawn as a set of LENGTHS is."""
+    if mix.isdecimal():
+        return [int(mix)] * (tokens // int(mix))
+    middle, spread, fewest, most = LENGTHS[mix]
+    chance = np.random.default_rng(17)
+    lengths: list[int] = []
+    while (left := tokens - sum(lengths)) > 0:
+        drawn = int(np.clip(np.round(middle * chance.lognormal(0, spread)), fewest, most))
+        lengths.append(min(drawn, left))
+    return sorted(lengths, reverse=True)
+
+
+def counted_step(cuda: FakeCuda, model: str, lengths: Sequence[int], precision: Precision = "fast") -> CountedStep:
+    """What a step of these lengths has the device do. model: of SHAPES. Raises RefusedError as Launches does."""
+    config = encoder_config(model)
+    with cuda.running(), torch.inference_mode():
+        placement = choose_placement(EngineOptions("cuda", precision))
+        weights = NoWeights()
+        head = config.load_classification_head(weights, placement)
+        encoder = config.load_encoder(weights, placement, first_tokens=head.first_tokens)
+        ids = np.full(sum(lengths), 7, dtype=np.int32)
+        sequences = Sequences.plain(ids, np.array(lengths, dtype=np.int32))
+        with Launches() as seen:
+            step = placement.pack(sequences, encoder.positions(sequences))
+            placement.fetch(head(encoder(step), step).float())
+        by_shape_alone = encoder.by_shape_alone
+    element_wise, attention = (
+        [launch for launch in seen.launched if launch.kind == kind] for kind in ("element-wise", "attention")
+    )
+    return CountedStep(
+        width=config.hidden,
+        documents=len(lengths),
+        tokens=sum(lengths),
+        kernels=seen.kernels,
+        element_wise_bytes=sum(launch.bytes for launch in element_wise),
+        own_bytes=sum(launch.bytes for launch in element_wise if launch.own),
+        product_flops=sum(launch.flops for launch in seen.launched),
+        attention_bytes=sum(launch.bytes for launch in attention),
+        attention_flops=attention_flops(config, lengths, first_tokens=head.first_tokens),
+        copies=len(seen.copies),
+        copied_bytes=sum(copy.bytes for copy in seen.copies),
+        by_shape_alone=by_shape_alone,
+        by_operator=dict(seen.by_operator),
+    )
+
+
+def attention_flops(config: EncoderConfig, lengths: Sequence[int], *, first_tokens: bool) -> int:
+    """Of attention's two products in all layers; biases for distances are products of their own.
+
+    first_tokens: whether only the first token of each sequence asks in the last layer.
+    """
+    windows = [reach.window for reach in config.reaches] if isinstance(config, ModernBertConfig) else []
+    pairs = 0
+    for layer in range(config.layers):
+        window = windows[layer] if windows else None
+        if first_tokens and layer == config.layers - 1 and window is None:
+            pairs += sum(lengths)
+        else:
+            pairs += sum(tokens * min(tokens, tokens if window is None else 2 * window + 1) for tokens in lengths)
+    return 4 * config.hidden * pairs

@@ -1,0 +1,66 @@
+"""The whole of the path on a GPU, from a directory to rows, on tensors without numbers."""
+
+import math
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from loadtest.fake_cuda.launches import Launches
+from serve_app.domain.model import Precision
+from serve_app.engine.model import Model
+from serve_app.engine.options import EngineOptions
+from tests.conftest import FAMILIES, HEADS
+from tests.engine.cuda.loaded import CUDA, on_cuda, step_of
+from tests.tiny_models import TinyModels
+
+# One of each way to compute: those whose names differ alone are left out.
+DISTINCT = ("xlm-roberta", "mpnet", "deberta-v2", "modernbert", "gte")
+
+
+def require_a_sound_step(
+    tiny_models: TinyModels, family: str, head: str, precision: Precision, *, triton: bool
+) -> None:
+    model = on_cuda(tiny_models[family, head], precision, triton=triton)
+    step = step_of()
+    with CUDA[triton].running(), Launches() as seen:
+        rows = model(step)
+    assert rows.shape == (len(step), model.width)
+    assert rows.dtype == np.float32
+    assert model.device_name == "cuda:0"
+    assert model.precision == {"fast": "float16", "exact": "float32"}[precision]
+    assert [copy.bytes for copy in seen.copies_to("cpu")] == [rows.nbytes]
+    assert not any(copy.waits for copy in seen.copies)
+    assert len(seen.copies_to("cuda")) == 1
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_computes_in_16_bits_between_one_copy_there_and_one_back(
+    tiny_models: TinyModels, family: str, head: str
+) -> None:
+    require_a_sound_step(tiny_models, family, head, "fast", triton=True)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("family", DISTINCT)
+def test_every_way_to_compute_serves_in_float32_too(tiny_models: TinyModels, family: str, head: str) -> None:
+    require_a_sound_step(tiny_models, family, head, "exact", triton=True)
+
+
+@pytest.mark.parametrize("family", DISTINCT)
+def test_every_way_to_compute_serves_where_triton_does_not_work(tiny_models: TinyModels, family: str) -> None:
+    require_a_sound_step(tiny_models, family, "classification", "fast", triton=False)
+
+
+def test_where_float16_overflows_a_model_computes_in_bfloat16_by_the_same_kernels(tiny_models: TinyModels) -> None:
+    tiny, cuda = tiny_models["deberta-v2", "classification"], CUDA[True]
+    usual = on_cuda(tiny)
+    with cuda.running(), mock.patch("serve_app.engine.model.largest_half", return_value=math.inf):
+        model = Model.load(tiny.directory, EngineOptions("cuda", "fast", cuda_graphs=False))
+        with Launches() as seen:
+            model(step_of())
+    with cuda.running(), Launches() as in_float16:
+        usual(step_of())
+    assert model.precision == "bfloat16"
+    assert seen.by_operator == in_float16.by_operator
