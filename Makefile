@@ -40,8 +40,8 @@ bench: .venv/installed-dev ## Measure what serving costs over the engine, and a 
 bench-engine: .venv/installed-peers .venv-infinity/installed ## Measure the engine against its peers
 	$(BIN)/python -m loadtest.bench.engine.against_peers --report docs/benchmarks
 
-bench-gpu: .venv/installed-dev ## Measure the engine on a CUDA device
-	$(BIN)/python -m loadtest.bench.engine.gpu
+bench-gpu: .venv/installed-dev ## Prove and measure the engine on a CUDA device (8 minutes): PARTS="rates fast", REPORT=file.json
+	$(BIN)/python -m loadtest.bench.gpu $(if $(PARTS),--parts $(PARTS)) $(if $(REPORT),--report "$(REPORT)")
 
 bench-load: .venv/installed-dev ## Measure seconds and memory of loading a model
 	$(BIN)/python -m loadtest.bench.engine.loading
@@ -87,7 +87,7 @@ clean: ## Remove the environment and all caches
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/uv
-	@echo "Installing into .venv what the server needs (about 1.4 GB, PyTorch and Ray most of it; once) ..." >&2
+	@echo "Installing into .venv what the server needs (PyTorch and Ray most of it: about 1.4 GB, or 5.5 GB with a PyTorch for GPUs; once) ..." >&2
 	$(BIN)/uv pip install $(QUIETLY) --python $(BIN)/python -c constraints.txt -e .
 	@touch $@
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.tiny_models import TinyModel, TinyModels
+from tests.tiny_models import FAMILIES, HEADS, TinyModel, TinyModels
 
 if TYPE_CHECKING:
     from tests.web.browser import Browsing
@@ -20,19 +20,6 @@ CLUSTERS = {
     "test_release",
     "test_supervision",
 }  # files that start a cluster of their own
-FAMILIES = (
-    "bert",
-    "roberta",
-    "xlm-roberta",
-    "camembert",
-    "electra",
-    "distilbert",
-    "mpnet",
-    "deberta-v2",
-    "modernbert",
-    "gte",
-)
-HEADS = ("classification", "embedding")
 
 # torch's threads must not spin while they wait: they would keep the tests' other worker from its core.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

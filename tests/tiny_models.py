@@ -9,27 +9,15 @@ from typing import Any
 
 import sentencepiece
 import torch
+import transformers
 from tokenizers import ByteLevelBPETokenizer
 from tokenizers.implementations import BertWordPieceTokenizer, SentencePieceUnigramTokenizer
 from tokenizers.processors import BertProcessing, PostProcessor, RobertaProcessing
-from transformers import (
-    AutoModel,
-    AutoModelForSequenceClassification,
-    BertConfig,
-    CamembertConfig,
-    DebertaV2Config,
-    DistilBertConfig,
-    ElectraConfig,
-    GteConfig,
-    ModernBertConfig,
-    MPNetConfig,
-    PretrainedConfig,
-    RobertaConfig,
-    XLMRobertaConfig,
-)
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 HIDDEN = 64
 TOKENS = 128  # of the longest sequence
+HEADS = ("classification", "embedding")
 PASSAGES = Path(__file__).parents[1] / "loadtest" / "corpus" / "passages.jsonl"
 # So that more than English has pieces of its own.
 LINES = [
@@ -67,7 +55,7 @@ def make_tiny_model(directory: Path, family: str, head: str, **options: Any) -> 
         "initializer_range": 0.25,
     }
     shape = {name: value for name, value in (shape | family_options).items() if value is not None}
-    config = kind(**shape | options)
+    config = getattr(transformers, kind)(**shape | options)
     torch.manual_seed(7)
     auto = AutoModelForSequenceClassification if head == "classification" else AutoModel
     model = auto.from_config(config).eval()
@@ -79,15 +67,21 @@ def make_tiny_model(directory: Path, family: str, head: str, **options: Any) -> 
     return TinyModel(directory, family, head)
 
 
+def lacking(family: str) -> str:
+    """Why a family cannot be made here; "" where it can."""
+    kind, _ = _CONFIGS[family]
+    return "" if hasattr(transformers, kind) else f"transformers {transformers.__version__} has no {kind}"
+
+
 class TinyModels(dict[tuple[str, str], TinyModel]):
     """Tiny models by family and head, each made when it is first asked for."""
 
     def __init__(self, root: Path) -> None:
         super().__init__()
-        self._root = root
+        self.root = root
 
     def __missing__(self, key: tuple[str, str]) -> TinyModel:
-        self[key] = make_tiny_model(self._root / "-".join(key), *key)
+        self[key] = make_tiny_model(self.root / "-".join(key), *key)
         return self[key]
 
 
@@ -107,28 +101,29 @@ def _tokenizer(family: str) -> tuple[int, dict[str, bytes]]:
         return vocabulary, {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-_CONFIGS: dict[str, tuple[type[PretrainedConfig], dict[str, Any]]] = {
-    "bert": (BertConfig, {"max_position_embeddings": TOKENS, "type_vocab_size": 2}),
+# The names of their classes, because older releases of transformers lack some.
+_CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert": ("BertConfig", {"max_position_embeddings": TOKENS, "type_vocab_size": 2}),
     # Two positions are kept free.
-    "roberta": (RobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
-    "xlm-roberta": (XLMRobertaConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
-    "camembert": (CamembertConfig, {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
+    "roberta": ("RobertaConfig", {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
+    "xlm-roberta": ("XLMRobertaConfig", {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
+    "camembert": ("CamembertConfig", {"max_position_embeddings": TOKENS + 2, "type_vocab_size": 1}),
     # Tables narrower than the states. Here and below, wider weights would magnify what 16 bits round.
     "electra": (
-        ElectraConfig,
+        "ElectraConfig",
         {"max_position_embeddings": TOKENS, "embedding_size": HIDDEN // 2, "initializer_range": 0.18},
     ),
     # None: it has another name for it.
     "distilbert": (
-        DistilBertConfig,
+        "DistilBertConfig",
         {"max_position_embeddings": TOKENS, "intermediate_size": None, "hidden_dim": 4 * HIDDEN}
         | {"initializer_range": 0.18},
     ),
-    "mpnet": (MPNetConfig, {"max_position_embeddings": TOKENS + 2, "initializer_range": 0.18}),
-    "gte": (GteConfig, {"max_position_embeddings": TOKENS, "initializer_range": 0.15}),
+    "mpnet": ("MPNetConfig", {"max_position_embeddings": TOKENS + 2, "initializer_range": 0.18}),
+    "gte": ("GteConfig", {"max_position_embeddings": TOKENS, "initializer_range": 0.15}),
     # Fewer buckets than distances, so that far ones share them.
     "deberta-v2": (
-        DebertaV2Config,
+        "DebertaV2Config",
         {
             "max_position_embeddings": TOKENS,
             "relative_attention": True,
@@ -141,10 +136,12 @@ _CONFIGS: dict[str, tuple[type[PretrainedConfig], dict[str, Any]]] = {
     ),
     # A window much narrower than the sequences, as where texts are long.
     "modernbert": (
-        ModernBertConfig,
+        "ModernBertConfig",
         {"max_position_embeddings": TOKENS, "local_attention": 16, "classifier_pooling": "mean", "pad_token_id": 3},
     ),
 }
+
+FAMILIES = tuple(_CONFIGS)
 
 
 def _wordpiece(directory: Path, text: str) -> int:

@@ -1,4 +1,4 @@
 """The engine alone: `python -m loadtest.bench.engine.NAME`.
 
-against_peers: its speed beside other libraries'. gpu: the same on a CUDA device. loading: seconds and memory of a load.
+against_peers: its speed beside other libraries'. loading: seconds and memory of a load. On a GPU: `loadtest.bench.gpu`.
 """

@@ -17,7 +17,8 @@ from rich.table import Table
 from loadtest.bench.engine.base_model import BASE_MODEL, make_base_model
 from serve_app.domain.model import Precision
 from serve_app.engine.files import ModelError
-from serve_app.engine.model import Model, weight_bytes
+from serve_app.engine.memory import weight_bytes
+from serve_app.engine.model import Model
 from serve_app.engine.options import EngineOptions
 
 PRECISIONS = ("exact", "fast", "int8")
@@ -47,7 +48,7 @@ def measure(directory: Path, precision: Precision) -> Load:
         seconds=seconds,
         peak=status("VmHWM") - before,
         private=status("RssAnon") - private,
-        weights=weight_bytes(model.config.encoder, model.placement.dtype) / 2**20,
+        weights=weight_bytes(model.config.encoder, model.placement.dtype.itemsize) / 2**20,
     )
 
 

@@ -9,9 +9,6 @@ from tokenizers.models import Unigram
 from loadtest import REPORTS
 from loadtest.bench.engine.base_model import BASE_MODEL, make_base_model
 from loadtest.corpus.read import Corpus, read_corpus
-from serve_app.catalog.catalog import load_catalog
-from serve_app.catalog.location import locate, resolve
-from serve_app.settings import EMBEDDED_MODEL
 
 SPECIAL = {"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>", "cls": "<s>", "sep": "</s>"}
 
@@ -30,6 +27,11 @@ def base_directory() -> Path:
 
 def embedded_directory() -> Path:
     """The embedded model's files, linked: what peers export does not go into the package."""
+    # They bring pydantic, which the machine of `make bench-gpu` need not have.
+    from serve_app.catalog.catalog import load_catalog
+    from serve_app.catalog.location import locate, resolve
+    from serve_app.settings import EMBEDDED_MODEL
+
     source = locate(resolve(EMBEDDED_MODEL, load_catalog()).source)
     directory = REPORTS / "embedded-model"
     directory.mkdir(parents=True, exist_ok=True)
