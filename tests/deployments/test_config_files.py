@@ -22,6 +22,12 @@ def test_the_cluster_file_passes_the_launchers_validation() -> None:
     assert gpu["max_workers"] <= config["max_workers"]
 
 
+def test_no_node_of_the_cluster_file_takes_rays_image_whose_driver_is_too_old() -> None:
+    config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    images = {node["node_config"].get("ImageId", "") for node in config["available_node_types"].values()}
+    assert all(re.fullmatch(r"ami-[0-9a-f]{17}", image) for image in images)
+
+
 def test_every_node_has_the_token_that_its_start_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
     (token,) = [local for remote, local in config["file_mounts"].items() if remote == "/home/ray/.ray/auth_token"]

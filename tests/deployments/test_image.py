@@ -74,3 +74,18 @@ def test_nothing_is_left_to_compile_on_a_root_that_is_read_only() -> None:
 
 def test_kuberays_probe_finds_its_program() -> None:
     assert any("apt-get install" in rest and " wget" in rest for _, rest in instructions())
+
+
+def test_triton_finds_a_compiler_and_the_headers_of_c() -> None:
+    (packages,) = [rest for _, rest in instructions() if "apt-get install" in rest]
+    assert {"gcc", "libc6-dev"} <= set(packages.split())
+
+
+def test_triton_keeps_its_code_where_it_may_be_loaded_from() -> None:
+    """Of what the example mounts to be written to, /tmp alone is mounted with exec."""
+    settings = dict(
+        each.split("=", 1) for name, rest in instructions() if name == "ENV" for each in rest.split() if "=" in each
+    )
+    mounts = re.findall(r"--tmpfs (/[\w/]+):(\S+)", DOCKERFILE.read_text())
+    loadable = [place for place, options in mounts if "exec" in options.split(",")]
+    assert any(settings["TRITON_CACHE_DIR"].startswith(f"{place}/") for place in loadable)
