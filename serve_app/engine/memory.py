@@ -14,6 +14,8 @@ CUDA_CONTEXT_BYTES = GIB // 2
 # Tokens of a step that there must be room for. How many are then served with follows the device's speed, and what has
 # room (step_size.py).
 CUDA_STEP_TOKENS = 16_384
+# A step that is launched, and those that are recorded, which share a memory of their own.
+CUDA_STEPS = 2
 
 
 def weight_bytes(config: EncoderConfig, number_bytes: int) -> int:
@@ -26,7 +28,7 @@ def needed_bytes(config: EncoderConfig, device: str, number_bytes: int) -> int:
     weights = weight_bytes(config, number_bytes)
     if device == "cpu":
         return weights + CPU_WORKING_BYTES
-    return weights + CUDA_STEP_TOKENS * config.step_numbers * number_bytes + CUDA_WORKING_BYTES
+    return weights + CUDA_STEPS * CUDA_STEP_TOKENS * config.step_numbers * number_bytes + CUDA_WORKING_BYTES
 
 
 def require_memory(config: EncoderConfig, device: str, number_bytes: int, free_bytes: int) -> None:

@@ -41,10 +41,10 @@ def refusal(config: EncoderConfig, number_bytes: int, free: float) -> str:
 
 def test_a_gpu_that_is_too_small_is_told_both_numbers_and_the_precision_that_fits(large: EncoderConfig) -> None:
     assert refusal(large, 4, free=3) == (
-        "the model needs about 3.5 GiB of cuda memory with layers of 32 bits; 3.0 GiB are free; "
-        "precision: fast needs about 2.5 GiB, which fits"
+        "the model needs about 4.5 GiB of cuda memory with layers of 32 bits; 3.0 GiB are free; "
+        "precision: fast needs about 3.0 GiB, which fits"
     )
-    assert refusal(large, 4, free=2).endswith("precision: fast needs about 2.5 GiB, which does not fit either")
+    assert refusal(large, 4, free=2).endswith("precision: fast needs about 3.0 GiB, which does not fit either")
     assert refusal(large, 2, free=2).endswith("layers of 16 bits; 2.0 GiB are free")
 
 
