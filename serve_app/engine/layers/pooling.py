@@ -28,7 +28,8 @@ class _Tokens:
         self._bounds = step.bounds
         if not include_prompt:
             # Each sequence is two segments, of which the second is pooled: a mask would have to be looked up.
-            pairs = torch.stack([self.starts, self.first], dim=1).flatten()
+            # From the bounds: where a filler without tokens starts is not where the sequence before it ends.
+            pairs = torch.stack([step.bounds[:-1], self.first], dim=1).flatten()
             self._bounds = torch.cat([pairs, step.bounds[-1:]])
 
     @property

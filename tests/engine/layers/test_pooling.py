@@ -27,3 +27,16 @@ def test_each_mode_gives_what_sentence_transformers_gives(modes: tuple[str, ...]
     expected = Pooling(4, modes, include_prompt=not prompt)(features)["sentence_embedding"]
     found = pooled(states, CPU.pack(batch, batch.places), modes, include_prompt=not prompt)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("prompt", [0, 1, 2, 9], ids="prompt of {}".format)
+@pytest.mark.parametrize("spare", [0, 2, 5])
+def test_filler_behind_a_step_changes_no_vector(spare: int, prompt: int) -> None:
+    tokens, count = sum(LENGTHS), len(LENGTHS)
+    batch, states = sequences(*([5] * length for length in LENGTHS)), torch.randn(tokens + spare, 4)
+    batch = replace(batch, prompt_lengths=np.full(count, prompt, dtype=np.int32))
+    filled = batch.filled_up(tokens + spare, count + 3, max(LENGTHS))
+    assert filled is not None
+    expected = pooled(states[:tokens], CPU.pack(batch, batch.places), MODES, include_prompt=not prompt)
+    found = pooled(states, CPU.pack(filled, filled.places), MODES, include_prompt=not prompt)
+    torch.testing.assert_close(found[:count], expected)
