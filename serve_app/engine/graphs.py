@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from serve_app.domain.sequences import Sequences
-from serve_app.engine.failures import first_line
+from serve_app.engine.failures import first_line, is_out_of_memory
 from serve_app.engine.layers.packed import Packed, buffer
 from serve_app.engine.layers.placement import Placement
 
@@ -57,10 +57,12 @@ def recorded_shapes(step_tokens: int, max_tokens: int) -> list[Shape]:
         if tokens <= step_tokens
     ]
     longest = min(max_tokens, LARGE_LONGEST)
+    # Steps are cut up to `step_tokens`, which may be any number: full ones are worth recording.
+    whole = [step_tokens] if step_tokens > SMALL[-1][0] else []
     lengths = sorted({min(length, longest) for length in USUAL_LENGTHS}, reverse=True)
     large = [
         Shape(tokens, -(-tokens // length), longest, round(WORTH * tokens))
-        for tokens in LARGE
+        for tokens in sorted({*LARGE, *whole})
         if tokens <= step_tokens
         for length in lengths
     ]
@@ -102,7 +104,9 @@ class CudaRecorder:
 
 
 class Graphs:
-    """Recorded steps. Where recording fails there are none, and steps are launched kernel by kernel.
+    """Recorded steps; others are launched kernel by kernel.
+
+    A shape that does not fit into memory is left out. Where recording fails otherwise, there are none.
 
     forward: gives the rows of a step; may depend on its tensors and their shapes alone. positions: see Encoder. shapes:
     as they are tried. record: makes what repeats a run.
@@ -121,12 +125,16 @@ class Graphs:
         # The largest is recorded first, so that its memory serves the others.
         for shape in sorted(shapes, key=lambda each: -each.tokens):
             sample = Sequences.filler(shape.tokens, shape.count)
-            held = placement.send(buffer(sample, positions(sample))).clone()
-            step = Packed.cut(held, sample.lengths.tolist(), shape.longest)
             try:
+                held = placement.send(buffer(sample, positions(sample))).clone()
+                step = Packed.cut(held, sample.lengths.tolist(), shape.longest)
                 self._recorded.append((shape, held, record(partial(forward, step))))
             except RuntimeError as error:
-                log.warning("no CUDA graphs", extra={"error": first_line(error), "tokens": shape.tokens})
+                said = {"error": first_line(error), "tokens": shape.tokens}
+                if is_out_of_memory(error):
+                    log.warning("step not recorded", extra=said)
+                    continue
+                log.warning("no CUDA graphs", extra=said)
                 self._recorded.clear()
                 break
         self._recorded.sort(key=lambda each: shapes.index(each[0]))

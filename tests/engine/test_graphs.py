@@ -128,6 +128,27 @@ def test_where_recording_fails_steps_are_computed_as_they_are(
     )
 
 
+def test_a_shape_that_does_not_fit_into_memory_is_left_out_alone(
+    tiny_models: TinyModels, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    repeater = Repeater()
+
+    def record(run: Run) -> Run:
+        if run.args[0].token_ids.numel() > 512:  # type: ignore[attr-defined]
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return repeater(run)
+
+    tiny, chance = tiny_models["bert", "classification"], np.random.default_rng(5)
+    large, small = (sequences(*chance.integers(5, 300, (count, 100)).tolist()) for count in (6, 5))
+    expected = [loaded(tiny).model(step) for step in (large, small)]
+    with caplog.at_level(logging.WARNING):
+        model = model_on_a_gpu_of_masks(tiny, patch, record)
+    assert {record.message for record in caplog.records} == {"step not recorded"}
+    for step, rows in zip((large, small), expected, strict=True):
+        np.testing.assert_allclose(model(step), rows, atol=1e-5)
+    assert repeater.repeats == 1
+
+
 def test_the_recorded_shapes_can_be_filled_from_one_document() -> None:
     shapes = recorded_shapes(3_072, 512)
     assert [(shape.tokens, shape.count) for shape in shapes] == list(SMALL)
@@ -142,6 +163,12 @@ def test_the_shapes_are_those_that_steps_have() -> None:
     full = [shape for shape in shapes if shape.least and sequences(*[[5] * 127] * 129).filled_up(*_of(shape))]
     assert [(shape.tokens, shape.count) for shape in full] == [(16_384, 256), (16_384, 512)]
     assert {shape.longest for shape in shapes if shape.least} == {512}
+
+
+def test_a_full_step_is_recorded_whatever_its_size() -> None:
+    full = sequences(*[[5] * 125] * 80)
+    shapes = [shape for shape in recorded_shapes(10_000, 512) if full.filled_up(*_of(shape))]
+    assert [(shape.tokens, shape.least) for shape in shapes] == [(10_000, 9_000)] * 2
 
 
 @pytest.mark.parametrize("max_tokens", [8, 50, 128, 8_192])
