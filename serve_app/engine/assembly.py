@@ -108,7 +108,9 @@ def load_device(directory: Path, engine: EngineSettings, sha256: str | None = No
     from serve_app.engine.model import Model  # torch takes seconds and memory
 
     threads = engine.threads or max(1, usable_cores() // sharers)
-    options = EngineOptions(engine.device, engine.precision, threads, engine.cuda_graphs, engine.approximate_gelu)
+    options = EngineOptions(
+        engine.device, engine.precision, threads, engine.cuda_graphs, engine.approximate_gelu, engine.max_step_tokens
+    )
     return Model.load(directory, options, sha256)
 
 

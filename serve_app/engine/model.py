@@ -72,7 +72,8 @@ class Model:
                 del model  # its memory is the next one's
                 model = cls._built(config, weights, placement)
             recorded = options.cuda_graphs and model.by_shape_alone
-            model.step_tokens = choose_step_tokens(partial(model.step_s, recorded=recorded), config.max_tokens)
+            timed = partial(model.step_s, recorded=recorded)
+            model.step_tokens = options.max_step_tokens or choose_step_tokens(timed, config.max_tokens)
             if recorded:
                 model.record(CudaRecorder())
         return model

@@ -64,3 +64,16 @@ def test_where_float16_overflows_a_model_computes_in_bfloat16_by_the_same_kernel
         usual(step_of())
     assert model.precision == "bfloat16"
     assert seen.by_operator == in_float16.by_operator
+
+
+def test_steps_are_recorded_up_to_the_size_that_will_be_asked_for(
+    tiny_models: TinyModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("serve_app.engine.model.recorded_shapes", lambda most, _: asked.append(most) or [])
+    directory = tiny_models["bert", "classification"].directory
+    for most in (4_000, 40_000):
+        with CUDA[True].running():
+            model = Model.load(directory, EngineOptions("cuda", "fast", max_step_tokens=most))
+        assert model.step_tokens == most
+    assert asked == [4_000, 40_000]
