@@ -70,7 +70,8 @@ class EngineSettings(Group):
         ),
     ] = True
     max_step_tokens: Annotated[
-        Positive | None, Field(description="Tokens of one step; when left out, 2,048 on a CPU, and on a GPU what takes some 7.5 ms.")
+        Positive | None,
+        Field(description="Tokens of one step; when left out, 2,048 on a CPU, and on a GPU what takes some 7.5 ms."),
     ] = None
     simulated: Annotated[
         SimulatedDevice | None, Field(description="For tests and load tests alone: scores mean nothing.")

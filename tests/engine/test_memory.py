@@ -64,6 +64,6 @@ def test_a_load_asks_the_device_that_it_loads_to(tiny_model: TinyModel, monkeypa
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda *_: (8, 9))
     monkeypatch.setattr("torch.cuda.get_arch_list", lambda: ["sm_86"])
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (GIB // 5, 24 * GIB))
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda *_: (GIB // 5, 24 * GIB))
     with pytest.raises(ModelError, match=r"cuda memory with layers of 16 bits; 0\.2 GiB are free"):
         Model.load(tiny_model.directory, EngineOptions(device="cuda"))

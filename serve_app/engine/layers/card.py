@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from serve_app.engine.failures import first_line
 from serve_app.engine.files import ModelError
 from serve_app.engine.nvidia import dotted, found, obstacle
 
@@ -30,12 +31,18 @@ def cuda_usable(*, wanted: bool) -> bool:
     """Whether models can be computed on CUDA; where there is a GPU and they cannot, a log line says why.
 
     wanted: whether the settings say that they must be. Then ModelError is raised, in one line, where they cannot.
+    It is raised in any case where torch has a GPU that gives an error: it may be another process's for a moment, and a
+    service that went on without would be slow for as long as it runs.
     """
     if torch.cuda.is_available():
-        capability = torch.cuda.get_device_capability()
-        built_for = torch.cuda.get_arch_list()
-        if runs(built_for, capability):
-            return True
+        try:
+            capability, built_for = torch.cuda.get_device_capability(), torch.cuda.get_arch_list()
+            if runs(built_for, capability):
+                torch.cuda.mem_get_info()  # the first call that takes some of its memory
+                return True
+        except RuntimeError as error:
+            said = f"the GPU cannot be used: {first_line(error)}"
+            raise ModelError(f"{said}; look at nvidia-smi, or set engine.device to cpu") from error
         said = f"{torch.cuda.get_device_name()} has compute capability {dotted(capability)}, for which this torch"
         said += f" ({torch.__version__}) has no kernels: it is built for {', '.join(built_for)}"
         todo = "install a torch that is built for it, or set engine.device to cpu"

@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 
+from serve_app.domain.model import DeviceChoice
 from serve_app.engine.files import ModelError
 from serve_app.engine.layers.card import runs, wider_than_half
 from serve_app.engine.layers.placement import choose_placement
@@ -21,6 +22,7 @@ T4, V100, H100 = (7, 5), (7, 0), (9, 0)
 def plug_in(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int]) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda *_: capability)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda *_: (1 << 30, 1 << 34))
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "A card")
     monkeypatch.setattr("torch.cuda.get_arch_list", lambda: WHEEL)
 
@@ -55,6 +57,23 @@ def test_a_card_that_torch_has_no_kernels_for_is_refused_in_one_line(monkeypatch
         "device: cuda was asked for, but A card has compute capability 7.0, for which this torch "
         f"({torch.__version__}) has no kernels: it is built for sm_75, sm_80, sm_86, sm_90, sm_100, sm_120; "
         "install a torch that is built for it, or set engine.device to cpu"
+    )
+
+
+@pytest.mark.parametrize("asks", ["get_device_capability", "mem_get_info"])
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_gpu_that_gives_an_error_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, device: DeviceChoice, asks: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: out of memory\nand advice")
+
+    plug_in(monkeypatch, H100)
+    monkeypatch.setattr(f"torch.cuda.{asks}", fail)
+    with pytest.raises(ModelError) as error:
+        choose_placement(EngineOptions(device=device))
+    assert str(error.value) == (
+        "the GPU cannot be used: CUDA error: out of memory; look at nvidia-smi, or set engine.device to cpu"
     )
 
 

@@ -19,6 +19,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine whose torch finds a Hopper, on which all kernels work."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda *_: (9, 0))
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda *_: (1 << 36, 1 << 36))
     monkeypatch.setattr("torch.cuda.get_arch_list", lambda: ["sm_80", "sm_90"])
     monkeypatch.setattr("serve_app.engine.kernels.trial.fails", lambda *_: None)
     monkeypatch.setattr("serve_app.engine.kernels.trial.eight_bits_fail", lambda _: None)
