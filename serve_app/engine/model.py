@@ -14,6 +14,7 @@ from serve_app.domain.sequences import Rows, Sequences
 from serve_app.engine.calibration import calibrate
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.failures import first_line, is_lost, is_out_of_memory
+from serve_app.engine.files import ModelError
 from serve_app.engine.graphs import CudaRecorder, Graphs, Recorder, recorded_shapes
 from serve_app.engine.layers.card import wider_than_half
 from serve_app.engine.layers.packed import Packed
@@ -63,11 +64,21 @@ class Model:
         weights = Weights(config.directory, sha256, config.encoder.weight_prefixes)
         if options.precision == "int8":
             placement = calibrate(placement, weights, config, Tokenizer.load(config.directory))
+        try:
+            return cls._tried(config, weights, placement, options)
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):  # another process took what was free
+                raise ModelError(f"the model did not fit into memory: {first_line(error)}") from error
+            raise
+
+    @classmethod
+    def _tried(cls, config: ModelConfig, weights: Weights, placement: Placement, options: EngineOptions) -> Self:
+        """A model whose type and steps suit its GPU, as far as trials show; on a CPU there is nothing to try."""
         model = cls._built(config, weights, placement)
         if placement.device.type == "cuda":
             if placement.dtype == torch.float16 and (largest := model.largest_half()) > MOST:
                 placement = placement.in_type(wider_than_half(placement.device))
-                said = {"model": directory.name, "largest": largest, "precision": placement.precision}
+                said = {"model": str(config.directory), "largest": largest, "precision": placement.precision}
                 log.warning("float16 is too narrow", extra=said)
                 del model  # its memory is the next one's
                 model = cls._built(config, weights, placement)

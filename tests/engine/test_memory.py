@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from serve_app.engine.files import ModelError
 from serve_app.engine.memory import GIB, needed_bytes, require_memory
@@ -67,3 +68,15 @@ def test_a_load_asks_the_device_that_it_loads_to(tiny_model: TinyModel, monkeypa
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda *_: (GIB // 5, 24 * GIB))
     with pytest.raises(ModelError, match=r"cuda memory with layers of 16 bits; 0\.2 GiB are free"):
         Model.load(tiny_model.directory, EngineOptions(device="cuda"))
+
+
+def test_memory_that_another_process_took_since_is_told_in_one_line(
+    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nand advice")
+
+    monkeypatch.setattr("serve_app.engine.model.Model._built", fail)
+    with pytest.raises(ModelError) as error:
+        Model.load(tiny_model.directory)
+    assert str(error.value) == "the model did not fit into memory: CUDA out of memory. Tried to allocate 2.00 GiB."
