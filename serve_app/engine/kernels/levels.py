@@ -4,7 +4,8 @@ import triton
 import triton.language as tl
 
 MOST = 448.0  # the largest number that e4m3 has
-_MOST = tl.constexpr(MOST)
+LEAST = 1e-12  # what counts as the largest number of a row that has none: its scale is no denormal
+_MOST, _LEAST = tl.constexpr(MOST), tl.constexpr(LEAST)
 
 
 @triton.jit
@@ -13,7 +14,6 @@ def row_levels(x):
 
     What is outside the row must be 0.
     """
-    # A row of zeros has a scale, too.
-    scale = tl.maximum(tl.max(tl.abs(x), 1), 1e-12) / _MOST
+    scale = tl.maximum(tl.max(tl.abs(x), 1), _LEAST) / _MOST
     factor = 1.0 / scale
     return x * factor[:, None], scale

@@ -8,7 +8,7 @@ import torch
 
 from serve_app.engine.files import ModelError
 from serve_app.engine.kernels.activation import activate_levels
-from serve_app.engine.kernels.levels import MOST
+from serve_app.engine.kernels.levels import LEAST, MOST
 from serve_app.engine.kernels.norm import add_norm
 from serve_app.engine.layers.activation import FUNCTIONS, Activation
 
@@ -46,7 +46,7 @@ class LevelsProduct:
         """
         if uneven := [width for width in weight.shape if width % MULTIPLE]:
             raise ModelError(f"precision: fp8 takes layers whose widths are multiples of {MULTIPLE}, not {uneven[0]:,}")
-        scales = weight.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / MOST
+        scales = weight.abs().amax(dim=1).clamp_min(LEAST) / MOST
         self._weight = (weight / scales[:, None]).to(torch.float8_e4m3fn).t()
         self._scales, self._bias = scales[None], bias.bfloat16()
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from serve_app.engine.files import ModelError
+from serve_app.engine.layers.eight_bits import LevelsProduct
 from serve_app.engine.layers.gpu_placement import EightBitPlacement, FusedPlacement
 from serve_app.engine.layers.linear import PlainLinear
 from serve_app.engine.layers.placement import Placement, choose_placement
@@ -59,6 +60,16 @@ def test_fp8_is_refused_where_it_cannot_be_had(gpu: pytest.MonkeyPatch) -> None:
 def test_fp8_is_refused_for_a_width_that_its_products_cannot_have() -> None:
     with pytest.raises(ModelError, match="multiples of 16, not 312"):
         EightBitPlacement(torch.device("cpu")).normalised_linear("", torch.ones(32, 312), torch.ones(32))
+
+
+def test_an_output_of_fp8_without_weights_is_its_bias_where_a_device_has_no_denormals() -> None:
+    levels = torch.ones(2, 16, dtype=torch.float8_e4m3fn)
+    torch.set_flush_denormal(True)
+    try:
+        found = LevelsProduct(torch.zeros(16, 16), torch.ones(16))(levels, torch.ones(2, 1))
+    finally:
+        torch.set_flush_denormal(False)
+    assert found.eq(1).all()
 
 
 def test_gelu_is_exact_where_its_tanh_form_may_not_stand_for_it() -> None:
