@@ -12,8 +12,10 @@ USUAL_LENGTH = 128  # tokens of a sequence that time is taken of
 STEP_S = 0.0075
 # Smaller steps than those with this share of the full rate cost more documents a second than they save time.
 ENOUGH = 0.8
-# Twice the tokens that bring no more than this show that the full rate is reached.
+# Twice the tokens that bring no more than this show that the full rate is reached, if twice as many again do: one step
+# may have been slow because something else had the device.
 LEVEL = 1.1
+LEVELS = 2
 
 
 def choose_step_tokens(step_s: Callable[[Sequences], float | None], longest: int) -> int:
@@ -22,17 +24,19 @@ def choose_step_tokens(step_s: Callable[[Sequences], float | None], longest: int
     step_s: seconds of a step, None where it does not fit into memory. longest: tokens of the longest sequence.
     """
     rates: dict[int, float] = {}
-    in_time = SIZES[0]
+    in_time, best, level = SIZES[0], 0.0, 0
     for tokens in SIZES:
         seconds = step_s(Sequences.filler(tokens, -(-tokens // min(USUAL_LENGTH, longest))))
         if seconds is None:
             break
-        rates[tokens] = tokens / seconds
+        rates[tokens] = rate = tokens / seconds
         if seconds <= STEP_S:
             in_time = tokens
-        elif rates[tokens] < LEVEL * rates.get(tokens // 2, 0.0):
+        level = level + 1 if seconds > STEP_S and rate < LEVEL * best else 0
+        if level == LEVELS:
             break
-    enough = ENOUGH * max(rates.values(), default=0.0)
+        best = max(best, rate)
+    enough = ENOUGH * best
     return max(in_time, next((tokens for tokens, rate in rates.items() if rate >= enough), SIZES[0]))
 
 

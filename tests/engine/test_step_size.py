@@ -31,6 +31,19 @@ def test_a_step_is_short_to_wait_for_and_fills_the_device(step_s, tokens: int) -
     assert choose_step_tokens(step_s, 512) == tokens
 
 
+@pytest.mark.parametrize("disturbed", SIZES)
+def test_one_size_that_something_else_slowed_decides_nothing(disturbed: int) -> None:
+    alone = device(0.002, 2_200_000)
+
+    def step_s(step: Sequences) -> float | None:
+        seconds = alone(step)
+        assert seconds is not None
+        return seconds + 0.020 * (step.token_ids.size == disturbed)
+
+    # The largest in time, or the next smaller where that was the one.
+    assert choose_step_tokens(step_s, 512) == (8_192 if disturbed == 16_384 else 16_384)
+
+
 def test_sequences_are_no_longer_than_the_model_reads() -> None:
     seen = []
 
