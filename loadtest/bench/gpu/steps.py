@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from loadtest.bench.gpu.bench import Bench
 from loadtest.bench.gpu.parity import BOUNDS, FIRST_ID, drawn
 from loadtest.bench.gpu.rows import Row, skipped, tried, wrong
 from loadtest.bench.gpu.timing import pack
-from serve_app.domain.model import Precision
+from serve_app.domain.model import HeadKind, Precision
 from serve_app.domain.sequences import Rows, Sequences
 from serve_app.engine.graphs import Shape, recorded_shapes
 from serve_app.engine.model import Model
@@ -71,6 +72,11 @@ def graphs(bench: Bench) -> Iterator[Row]:
         yield from tried(name, _recorded(bench, directory, "fast", name))
     for precision in bench.eight_bits:
         yield from tried(f"base, {precision}", _recorded(bench, bench.measured(), precision, "base"))
+    # Pooling reads where each sequence begins and ends, filler's too.
+    for family in FAMILIES:
+        if not lacking(family):
+            directory, name = bench.tiny[family, "embedding"].directory, f"{family}, embedding"
+            yield from tried(name, _recorded(bench, directory, "fast", name, "embedding"))
 
 
 class _Refusals(logging.Handler):
@@ -84,7 +90,9 @@ class _Refusals(logging.Handler):
         self.found.append(f"{record.getMessage()}: {record.__dict__.get('error')}")
 
 
-def _recorded(bench: Bench, directory: Path, precision: Precision, name: str) -> Iterator[Row]:
+def _recorded(
+    bench: Bench, directory: Path, precision: Precision, name: str, head: HeadKind = "classification"
+) -> Iterator[Row]:
     refusals, log = _Refusals(), logging.getLogger("rayrank.graphs")
     log.addHandler(refusals)
     try:
@@ -92,7 +100,7 @@ def _recorded(bench: Bench, directory: Path, precision: Precision, name: str) ->
     finally:
         log.removeHandler(refusals)
     launched = bench.load(directory, precision)
-    title, bound = f"{name}, {launched.precision}", BOUNDS.get((launched.precision, "classification"))
+    title, bound = f"{name}, {launched.precision}", BOUNDS.get((launched.precision, head))
     if not launched.by_shape_alone:
         yield skipped(title, "steps of one shape launch other kernels")
         return
@@ -101,16 +109,21 @@ def _recorded(bench: Bench, directory: Path, precision: Precision, name: str) ->
     shapes = recorded_shapes(recorded.step_tokens, recorded.config.max_tokens)
     for shape in shapes:
         whole = _filled(shape, launched, chance)
+        assert whole is not None
         same.append(_difference(recorded(whole), launched(whole)))
         some = whole.take(np.arange(math.ceil(shape.count * (FILLED if shape.least else 0.5))))
         near.append(_difference(recorded(some), launched(some)))
+        if (long := _filled(replace(shape, count=-(-3 * shape.count // 4)), launched, chance)) is not None:
+            near.append(_difference(recorded(long), launched(long)))  # what fills it up has no tokens
     yield Row(f"{title}, {len(shapes)} recorded shapes", float(np.max(same)), "max Δ", bound=SAME)
     yield Row(f"{title}, steps that are filled up to them", float(np.max(near)), "max Δ", bound=bound)
 
 
-def _filled(shape: Shape, model: Model, chance: np.random.Generator) -> Sequences:
-    """Drawn sequences, longest first, that have all tokens of a recorded shape."""
-    lengths = Sequences.filler(shape.tokens, shape.count).lengths
+def _filled(shape: Shape, model: Model, chance: np.random.Generator) -> Sequences | None:
+    """Drawn sequences, longest first, that have all tokens of a shape; None where they are too few for that."""
+    lengths = Sequences.filler(shape.tokens, shape.count).lengths[::-1]
+    if lengths[0] > shape.longest:
+        return None
     if lengths[0] < shape.longest:
         half = shape.count // 2
         lengths[:half] += 1
