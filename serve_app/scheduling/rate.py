@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from serve_app.domain.sequences import Sequences
-from serve_app.scheduling.device import Device
+from serve_app.scheduling.device import Device, StepTooLargeError
 
 KEPT = 0.9  # of the past in the moving mean, for each step
 LONGEST_SAMPLE = 128  # tokens of a sequence in the first measurement
@@ -34,13 +34,19 @@ def measured(device: Device) -> Rate:
     """A device's rate before its first request, from two small steps: the first may load what computing takes.
 
     Without it, a service that has just started would take more than it can do in time. Must be called in the thread
-    that computes.
+    that computes. Raises StepTooLargeError when not even a small step fits into memory.
     """
-    tokens = max(round(SAMPLE * device.step_tokens), LEAST_SAMPLE_TOKENS)
-    sample = Sequences.filler(tokens, -(-tokens // min(LONGEST_SAMPLE, device.longest)))
-    rate = Rate()
-    device.start(sample)()
-    began = time.perf_counter()
-    device.start(sample)()
-    rate.learn(tokens, max(time.perf_counter() - began, 1e-6))
-    return rate
+    tokens, rate = max(round(SAMPLE * device.step_tokens), LEAST_SAMPLE_TOKENS), Rate()
+    while True:
+        sample = Sequences.filler(tokens, -(-tokens // min(LONGEST_SAMPLE, device.longest)))
+        try:
+            device.start(sample)()
+            began = time.perf_counter()
+            device.start(sample)()
+        except StepTooLargeError:  # of a number that the settings name, or since another process came
+            if tokens == LEAST_SAMPLE_TOKENS:
+                raise
+            tokens = max(tokens // 2, LEAST_SAMPLE_TOKENS)
+            continue
+        rate.learn(tokens, max(time.perf_counter() - began, 1e-6))
+        return rate
