@@ -21,6 +21,8 @@ log = logging.getLogger("rayrank.scheduler")
 
 # Steps are not halved for good below this part of their first size: memory that another process takes comes back.
 SMALLEST_PART = 16
+# A GPU that hangs says nothing, and no step takes so long on one. A CPU does not hang, and may take long.
+HUNG_S = 120.0
 
 
 class OverloadedError(Exception):
@@ -74,6 +76,7 @@ class Scheduler:
         self._last_done = 0.0
         self._closed = False
         self._lost: DeviceLostError | None = None
+        self._begun: list[float] = []  # when each step was that is being computed
         self._rate = rate or Rate()
         self.steps = self.tokens = self.capacity_tokens = 0
         self.busy_s = 0.0
@@ -112,7 +115,7 @@ class Scheduler:
         Must be called on the event loop. Raises OverloadedError at once when they do not fit into the queue; work that
         finds the queue empty always does. Raises RuntimeError after close(), DeviceLostError once the device is lost.
         """
-        self.check()
+        self._require_running()
         arriving, now, rate = int(sequences.lengths.sum()), self._clock(), self.tokens_per_s
         # When it would be done if it had the device alone.
         rank = now + (request_tokens or arriving) / rate if rate else now
@@ -146,6 +149,11 @@ class Scheduler:
 
     def check(self) -> None:
         """Raise RuntimeError when the scheduler can answer no more; DeviceLostError where the device is why."""
+        self._require_running()
+        if self._device.steps_in_flight > 1 and self._begun and self._clock() - min(self._begun) > HUNG_S:
+            raise DeviceLostError(f"a step was begun more than {HUNG_S:.0f} s ago")
+
+    def _require_running(self) -> None:
         if self._lost:
             raise self._lost
         if self._closed or (self._runner is not None and self._runner.done()):
@@ -205,12 +213,9 @@ class Scheduler:
         self._waiting_tokens -= work.waiting_tokens
 
     async def _compute(self, parts: list[Part]) -> None:
-        loop = asyncio.get_running_loop()
         began = self._clock()
         try:
-            batch = Sequences.concatenate([work.sequences.take(indices) for work, indices in parts])
-            rows = await loop.run_in_executor(self._worker, self._device.start, batch)
-            found = _checked(await loop.run_in_executor(self._waiters, rows), batch)
+            found = await self._rows(Sequences.concatenate([work.sequences.take(indices) for work, indices in parts]))
         except StepTooLargeError as error:
             await self._compute_halves(parts, error)
             return
@@ -230,6 +235,16 @@ class Scheduler:
         for work, indices in parts:
             work.settle(indices, found[offset : offset + indices.size])
             offset += indices.size
+
+    async def _rows(self, batch: Sequences) -> Rows:
+        """A step's rows. Raises what the device raises."""
+        loop, began = asyncio.get_running_loop(), self._clock()
+        self._begun.append(began)
+        try:
+            rows = await loop.run_in_executor(self._worker, self._device.start, batch)
+            return _checked(await loop.run_in_executor(self._waiters, rows), batch)
+        finally:
+            self._begun.remove(began)
 
     def _tell(self, parts: list[Part], began: float) -> None:
         """Tell who wants to know of a step that is over."""

@@ -51,7 +51,7 @@ class EngineSettings(Group):
         Precision,
         Field(
             description="exact: float32, within 1e-4 of transformers; fast: float16 on CUDA, bfloat16 on a CPU; "
-            "int8: on CPUs with VNNI; fp8: on GPUs from compute capability 8.9, not run on one yet; "
+            "int8: on CPUs with VNNI; fp8: 8-bit floats on GPUs from compute capability 8.9; "
             "auto: fast on CUDA, exact elsewhere."
         ),
     ] = "auto"

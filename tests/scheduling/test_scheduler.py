@@ -119,6 +119,24 @@ async def test_a_lost_device_answers_all_that_waits_and_is_unhealthy(steps_in_fl
     assert len(device.batches) <= steps_in_flight
 
 
+@pytest.mark.parametrize("steps_in_flight", [1, 2])
+async def test_a_gpu_that_hangs_is_unhealthy_and_a_cpu_that_takes_long_is_not(steps_in_flight: int) -> None:
+    device, clock = Device(steps_in_flight=steps_in_flight), Clock()
+    async with scheduling(device, clock=clock) as scheduler:
+        work = await hold(scheduler, device)
+        clock.now = 119.0
+        scheduler.check()
+        clock.now = 121.0
+        if steps_in_flight > 1:
+            with pytest.raises(DeviceLostError, match="more than 120 s ago"):
+                scheduler.check()
+        else:
+            scheduler.check()
+        device.free.set()
+        await work.result
+        scheduler.check()
+
+
 async def test_a_value_that_is_no_number_fails_its_work_alone() -> None:
     device = Device()
     async with scheduling(device) as scheduler:
