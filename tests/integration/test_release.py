@@ -148,9 +148,9 @@ def test_releases_that_fail_cost_no_request(
         assert f"{SCORER} needs 99 CPU, and of the cluster's 1 node the most that one has is 4 CPU" in failed.stderr
         assert time.monotonic() - began < 60
 
-        failed = release(with_deployment(config, max_replicas_per_node=1), "--timeout", "10")
+        failed = release(with_deployment(config, max_replicas_per_node=1), "--timeout", "20")
         assert (failed.returncode, scorers(head)) == (1, ("RUNNING", 2)), failed
-        assert "not healthy after 10 s" in failed.stderr
+        assert "not healthy after 20 s" in failed.stderr
 
         deployed = release(with_replicas(config, 3))
         assert (deployed.returncode, scorers(head)) == (0, ("RUNNING", 3)), deployed

@@ -169,10 +169,11 @@ async def test_a_capture_outlasts_a_short_outage_and_is_written_once(
 async def test_a_capture_that_is_given_up_is_paid_back(
     database: Database, account: str, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
-    monkeypatch.setattr("serve_app.accounts.ledger.commits.PATIENCE_S", 0.3)
+    # Longer than a slow machine takes for a transaction, and shorter than the outage.
+    monkeypatch.setattr("serve_app.accounts.ledger.commits.PATIENCE_S", 1.0)
     cut, commits, hold = Cut(monkeypatch), Commits(database), order(account, 100)
     await commits.done(Authorise(hold))
-    cut.before, cut.times = before, 4
+    cut.before, cut.times = before, 10
     with pytest.raises(ServiceError) as raised:
         await commits.done(capture(hold, 60))
     assert raised.value.code == "unavailable"
