@@ -66,10 +66,18 @@ class Model:
             placement = calibrate(placement, weights, config, Tokenizer.load(config.directory))
         try:
             return cls._tried(config, weights, placement, options)
-        except (MemoryError, RuntimeError) as error:
+        except (ModelError, DeviceLostError):
+            raise
+        except Exception as error:  # Triton has many
             if is_out_of_memory(error):  # another process took what was free
                 raise ModelError(f"the model did not fit into memory: {first_line(error)}") from error
-            raise
+            if not placement.fused or is_lost(placement.device):
+                raise
+            if placement.precision == "fp8":
+                raise ModelError(f"precision: fp8 fails on this device, ask for fast: {first_line(error)}") from error
+            # One kernel was tried before (kernels/trial.py); this model takes another.
+            log.warning("plain layers", extra={"reason": first_line(error), "device": str(placement.device)})
+            return cls._tried(config, weights, Placement(placement.device, placement.dtype), options)
 
     @classmethod
     def _tried(cls, config: ModelConfig, weights: Weights, placement: Placement, options: EngineOptions) -> Self:

@@ -8,6 +8,7 @@ import pytest
 
 from loadtest.fake_cuda.launches import Launches
 from serve_app.domain.model import Precision
+from serve_app.engine.files import ModelError
 from serve_app.engine.model import Model
 from serve_app.engine.options import EngineOptions
 from tests.conftest import FAMILIES, HEADS
@@ -77,3 +78,23 @@ def test_steps_are_recorded_up_to_the_size_that_will_be_asked_for(
             model = Model.load(directory, EngineOptions("cuda", "fast", max_step_tokens=most))
         assert model.step_tokens == most
     assert asked == [4_000, 40_000]
+
+
+@pytest.mark.parametrize("precision", ["fast", "fp8"])
+def test_a_kernel_that_fails_when_its_model_is_tried_leaves_plain_layers(
+    tiny_models: TinyModels, precision: Precision, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiny, options = tiny_models["deberta-v2", "classification"], EngineOptions("cuda", precision, cuda_graphs=False)
+    fails = mock.patch(
+        "serve_app.engine.kernels.distance_attention.distance_attention",
+        side_effect=RuntimeError("out of resource: shared memory\nand advice"),
+    )
+    with CUDA[True].running(), fails:
+        if precision == "fp8":
+            with pytest.raises(ModelError, match="fp8 fails on this device, ask for fast: out of resource"):
+                Model.load(tiny.directory, options)
+            return
+        model = Model.load(tiny.directory, options)
+    assert not model.placement.fused
+    [told] = [record for record in caplog.records if record.message == "plain layers"]
+    assert told.reason == "out of resource: shared memory"  # type: ignore[attr-defined]
