@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from loadtest.bench.engine.published_shapes import SHAPES as PUBLISHED
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.engine.memory import CUDA_CONTEXT_BYTES, GIB, needed_bytes, weight_bytes
@@ -13,67 +14,16 @@ from serve_app.engine.models.families import FAMILIES
 from serve_app.engine.models.fields import Fields
 from tests.docs.pages import DOCS
 
-MINILM = {
-    "model_type": "bert",
-    "hidden_size": 384,
-    "intermediate_size": 1_536,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 12,
-    "vocab_size": 30_522,
-    "max_position_embeddings": 512,
-    "hidden_act": "gelu",
-}
-BASE = {
-    "model_type": "xlm-roberta",
-    "hidden_size": 768,
-    "intermediate_size": 3_072,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "vocab_size": 250_002,
-    "max_position_embeddings": 514,
-    "type_vocab_size": 1,
-    "hidden_act": "gelu",
-}
-LARGE = BASE | {
-    "hidden_size": 1_024,
-    "intermediate_size": 4_096,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-}
-# What the published config.json says of widths, layers and tables.
+MINILM = PUBLISHED["ms-marco-MiniLM-L-12"] | {"num_hidden_layers": 6}
 SHAPES: dict[str, dict[str, Any]] = {
     "sentence-transformers/all-MiniLM-L6-v2": MINILM,
     "cross-encoder/ms-marco-MiniLM-L6-v2": MINILM,
-    "mixedbread-ai/mxbai-rerank-xsmall-v1": {
-        "model_type": "deberta-v2",
-        "hidden_size": 384,
-        "intermediate_size": 1_536,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 6,
-        "vocab_size": 128_100,
-        "max_position_embeddings": 512,
-        "hidden_act": "gelu",
-        "pooler_hidden_act": "gelu",
-        "relative_attention": True,
-        "share_att_key": True,
-        "norm_rel_ebd": "layer_norm",
-        "pos_att_type": "p2c|c2p",
-        "position_buckets": 256,
-        "position_biased_input": False,
-    },
-    "Alibaba-NLP/gte-reranker-modernbert-base": {
-        "model_type": "modernbert",
-        "hidden_size": 768,
-        "intermediate_size": 1_152,
-        "num_hidden_layers": 22,
-        "num_attention_heads": 12,
-        "vocab_size": 50_368,
-        "max_position_embeddings": 8_192,
-        "hidden_activation": "gelu",
-    },
-    "BAAI/bge-reranker-base": BASE,
-    "BAAI/bge-reranker-large": LARGE,
-    "BAAI/bge-reranker-v2-m3": LARGE | {"max_position_embeddings": 8_194},
+    "mixedbread-ai/mxbai-rerank-xsmall-v1": PUBLISHED["mxbai-rerank-base"]
+    | {"hidden_size": 384, "intermediate_size": 1_536, "num_attention_heads": 6},
+    "Alibaba-NLP/gte-reranker-modernbert-base": PUBLISHED["gte-reranker-modernbert-base"],
+    "BAAI/bge-reranker-base": PUBLISHED["bge-reranker-base"],
+    "BAAI/bge-reranker-large": PUBLISHED["bge-reranker-v2-m3"] | {"max_position_embeddings": 514},
+    "BAAI/bge-reranker-v2-m3": PUBLISHED["bge-reranker-v2-m3"],
 }
 CARDS = {card.id: card for card in load_catalog()}
 
