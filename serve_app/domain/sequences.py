@@ -56,7 +56,7 @@ class Sequences:
 
     @classmethod
     def filler(cls, tokens: int, count: int) -> Self:
-        """Sequences of zeros: `tokens` in all, in `count` sequences the last ones 1 longer where they differ."""
+        """Sequences of zeros: `tokens` in all, in `count` sequences, the last ones 1 longer where they differ."""
         lengths = np.full(count, tokens // count, dtype=np.int32)
         lengths[count - tokens % count :] += 1
         return cls.plain(np.zeros(tokens, dtype=np.int32), lengths)

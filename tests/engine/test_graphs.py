@@ -57,9 +57,9 @@ def varlen_by_masks(  # noqa: PLR0917
 
 
 def model_on_a_gpu_of_masks(tiny: TinyModel, patch: pytest.MonkeyPatch, recorder: Recorder) -> Model:
-    model = Model.load(tiny.directory)
     patch.setattr("torch.nn.attention.varlen.varlen_attn", varlen_by_masks)
     patch.setattr("serve_app.engine.layers.placement.Placement.varlen", True)
+    model = Model.load(tiny.directory)
     patch.setattr("serve_app.engine.graphs.SMALL", SMALL[:3])
     patch.setattr("serve_app.engine.graphs.LARGE", (600,))
     model.record(recorder)

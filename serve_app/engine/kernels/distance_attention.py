@@ -15,6 +15,12 @@ TILES = {
     2: {"ROWS": 64, "COLUMNS": 64, "num_warps": 4, "num_stages": 1},
     4: {"ROWS": 32, "COLUMNS": 32, "num_warps": 4, "num_stages": 1},
 }
+# What both kernels are given, in the order of their arguments from query to out.
+Tensors = tuple[
+    torch.Tensor, torch.Tensor, torch.Tensor,
+    torch.Tensor | None, torch.Tensor | None, torch.Tensor | None, torch.Tensor | None,
+    torch.Tensor, torch.Tensor,
+]  # fmt: skip
 COLUMNS = 64  # keys at a time of a program that has one query
 
 
@@ -209,15 +215,9 @@ def distance_attention(
     distance. bounds: int32 (sequences + 1,). longest: a number that no length exceeds.
     """
     out = _fake(query, key, value, of_queries, of_keys, buckets, bounds, low, near, centre, longest, scale)
-    tokens, heads, size = query.shape
-    options = TILES[query.dtype.itemsize]
-    blocks = triton.cdiv(longest, options["ROWS"])
-    numbers = blocks, tokens, of_queries.shape[2], low, buckets.shape[1] // 2, near, centre, scale, heads
-    attention_kernel[blocks * (bounds.shape[0] - 1), heads](
-        query, key, value, of_queries, of_keys, buckets, None, bounds, out, *numbers, *_strides(query, key, value),
-        SIZE=size, BLOCK=_block(size), DOT="ieee", **options,
-    )  # fmt: skip
-    return out
+    tensors = query, key, value, of_queries, of_keys, buckets, None, bounds, out
+    numbers = query.shape[0], of_queries.shape[2], low, buckets.shape[1] // 2, near, centre, scale
+    return _attend(tensors, numbers, longest)
 
 
 @operator(
@@ -241,13 +241,8 @@ def first_distance_attention(
     size), contiguous, scaled already. The others are those of `distance_attention`.
     """
     out = _fake_first(query, key, value, of_query, of_key, buckets, bounds, scale)
-    sequences, heads, size = query.shape
-    numbers = buckets.shape[1] // 2, scale, heads
-    first_kernel[sequences, heads](
-        query, key, value, of_query, of_key, buckets, None, bounds, out, *numbers, *_strides(query, key, value),
-        SIZE=size, BLOCK=_block(size), COLUMNS=COLUMNS, num_warps=4,
-    )  # fmt: skip
-    return out
+    tensors = query, key, value, of_query, of_key, buckets, None, bounds, out
+    return _attend_first(tensors, buckets.shape[1] // 2, scale)
 
 
 def _fake_biased(
@@ -284,27 +279,40 @@ def biased_attention(
     `distance_attention`.
     """
     out = _fake_biased(query, key, value, biases, bounds, longest, first_tokens)
-    _, heads, size = query.shape
-    middle, scale = biases.shape[1] // 2, size**-0.5
-    tensors, strides = (query, key, value, None, None, None, biases, bounds, out), _strides(query, key, value)
+    middle, scale = biases.shape[1] // 2, query.shape[2] ** -0.5
+    tensors = query, key, value, None, None, None, biases, bounds, out
     if first_tokens:
-        first_kernel[bounds.shape[0] - 1, heads](
-            *tensors, middle, scale, heads, *strides, SIZE=size, BLOCK=_block(size), COLUMNS=COLUMNS, num_warps=4
-        )
-        return out
-    options = TILES[query.dtype.itemsize]
+        return _attend_first(tensors, middle, scale)
+    return _attend(tensors, (0, 0, 0, middle, 0, 0, scale), longest)
+
+
+def _attend(tensors: Tensors, numbers: tuple[float, ...], longest: int) -> torch.Tensor:
+    """Launch attention_kernel. numbers: its arguments from tokens_of_all to scale. Returns the last of the tensors."""
+    options = TILES[tensors[0].dtype.itemsize]
     blocks = triton.cdiv(longest, options["ROWS"])
-    numbers = blocks, 0, 0, 0, middle, 0, 0, scale, heads
-    attention_kernel[blocks * (bounds.shape[0] - 1), heads](
-        *tensors, *numbers, *strides, SIZE=size, BLOCK=_block(size), DOT="ieee", **options
+    sequences, heads, shape = _shape(tensors)
+    attention_kernel[blocks * sequences, heads](
+        *tensors, blocks, *numbers, heads, *_strides(tensors), DOT="ieee", **shape, **options
     )
-    return out
+    return tensors[-1]
 
 
-def _strides(*tensors: torch.Tensor) -> tuple[int, ...]:
-    return tuple(x.stride(0) for x in tensors)
+def _attend_first(tensors: Tensors, middle: int, scale: float) -> torch.Tensor:
+    """Launch first_kernel. Returns the last of the tensors."""
+    sequences, heads, shape = _shape(tensors)
+    first_kernel[sequences, heads](
+        *tensors, middle, scale, heads, *_strides(tensors), COLUMNS=COLUMNS, num_warps=4, **shape
+    )
+    return tensors[-1]
 
 
-def _block(size: int) -> int:
+def _shape(tensors: Tensors) -> tuple[int, int, dict[str, int]]:
+    """Sequences, heads, and what kernels are compiled for."""
+    _, heads, size = tensors[0].shape
     # Tensor cores take 16 numbers at least.
-    return max(16, int(triton.next_power_of_2(size)))
+    return tensors[7].shape[0] - 1, heads, {"SIZE": size, "BLOCK": max(16, int(triton.next_power_of_2(size)))}
+
+
+def _strides(tensors: Tensors) -> tuple[int, int, int]:
+    query, key, value = tensors[:3]
+    return query.stride(0), key.stride(0), value.stride(0)

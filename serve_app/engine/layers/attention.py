@@ -92,16 +92,12 @@ class VarlenAttention:
 
 
 class SelfAttention:
-    """Makes the attention of each step, by the kernel that suits the device."""
+    """Makes the attention of each step, by the kernel that suits the device. by_shape_alone: see Encoder."""
 
     def __init__(self, size: int, placement: Placement) -> None:
         """Choose the kernel. size: width of a head."""
-        self._size, self._placement = size, placement
-
-    @property
-    def by_shape_alone(self) -> bool:
-        """See Encoder."""
-        return self._placement.varlen and self._size % VARLEN_SIZES == 0 and self._size <= VARLEN_MOST_SIZE
+        self._device = placement.device
+        self.by_shape_alone = placement.varlen and size % VARLEN_SIZES == 0 and size <= VARLEN_MOST_SIZE
 
     def __call__(self, step: Packed, window: int | None = None, *, first_tokens: bool = False) -> Attention:
         """The attention of one step.
@@ -115,5 +111,5 @@ class SelfAttention:
             return VarlenAttention(step, window, first_tokens=first_tokens)
         lengths = step.lengths
         if window is not None and max(lengths) > window + 1:
-            return WindowAttention(lengths, window, self._placement.device)
+            return WindowAttention(lengths, window, self._device)
         return SequenceAttention(lengths, [1] * len(lengths) if first_tokens else lengths)
