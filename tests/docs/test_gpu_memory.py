@@ -1,17 +1,14 @@
 """The table of docs/gpu.md that says what each model of the catalogue takes on a GPU."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loadtest.bench.engine.published_shapes import SHAPES as PUBLISHED
+from loadtest.bench.engine.published_shapes import encoder_config
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.engine.memory import CUDA_CONTEXT_BYTES, GIB, needed_bytes, weight_bytes
-from serve_app.engine.models.config import EncoderConfig
-from serve_app.engine.models.families import FAMILIES
-from serve_app.engine.models.fields import Fields
 from tests.docs.pages import DOCS
 
 MINILM = PUBLISHED["ms-marco-MiniLM-L-12"] | {"num_hidden_layers": 6}
@@ -28,14 +25,8 @@ SHAPES: dict[str, dict[str, Any]] = {
 CARDS = {card.id: card for card in load_catalog()}
 
 
-def encoder(name: str) -> EncoderConfig:
-    raw = SHAPES[name]
-    _, read = FAMILIES[raw["model_type"]]
-    return read(Fields(Path(name) / "config.json", raw), "classification")
-
-
 def row(card: Card) -> str:
-    config = encoder(card.id)
+    config = encoder_config(SHAPES[card.id])
     cells = [card.id]
     for size in (2, 4):
         needed = needed_bytes(config, "cuda", size) + CUDA_CONTEXT_BYTES
@@ -45,7 +36,7 @@ def row(card: Card) -> str:
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
 def test_the_shapes_have_as_many_parameters_as_the_card_says(card: Card) -> None:
-    config = encoder(card.id)
+    config = encoder_config(SHAPES[card.id])
     assert config.table_parameters + config.layer_parameters == pytest.approx(card.parameters, rel=0.01)
 
 

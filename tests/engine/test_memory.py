@@ -1,36 +1,23 @@
 """What is said where a model does not fit into its device's memory."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
+from loadtest.bench.engine.published_shapes import SHAPES, encoder_config
 from serve_app.engine.files import ModelError
 from serve_app.engine.memory import GIB, needed_bytes, require_memory
 from serve_app.engine.model import Model
 from serve_app.engine.models.config import EncoderConfig
-from serve_app.engine.models.families import FAMILIES
-from serve_app.engine.models.fields import Fields
 from serve_app.engine.options import EngineOptions
 from tests.tiny_models import TinyModel
-
-# Of BAAI/bge-reranker-large, whose layers are most of it.
-LARGE = {
-    "hidden_size": 1_024,
-    "intermediate_size": 4_096,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "vocab_size": 250_002,
-    "max_position_embeddings": 514,
-    "hidden_act": "gelu",
-}
 
 
 @pytest.fixture(scope="module")
 def large() -> EncoderConfig:
-    _, read = FAMILIES["xlm-roberta"]
-    return read(Fields(Path("large") / "config.json", LARGE), "classification")
+    """BAAI/bge-reranker-large, whose layers are most of it."""
+    return encoder_config(SHAPES["bge-reranker-v2-m3"] | {"max_position_embeddings": 514})
 
 
 def refusal(config: EncoderConfig, number_bytes: int, free: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from loadtest.bench.engine.published_shapes import NoWeights, encoder_config
+from loadtest.bench.engine.published_shapes import SHAPES, NoWeights, encoder_config
 from loadtest.bench.engine.sets import LENGTHS
 from loadtest.fake_cuda.device import FakeCuda
 from loadtest.fake_cuda.launches import Launches
@@ -59,7 +59,7 @@ def lengths_of(mix: str, tokens: int = STEP_TOKENS) -> list[int]:
 
 def counted_step(cuda: FakeCuda, model: str, lengths: Sequence[int], precision: Precision = "fast") -> CountedStep:
     """What a step of these lengths has the device do. model: of SHAPES. Raises RefusedError as Launches does."""
-    config = encoder_config(model)
+    config = encoder_config(SHAPES[model])
     with cuda.running(), torch.inference_mode():
         placement = choose_placement(EngineOptions("cuda", precision))
         weights = NoWeights()
@@ -70,7 +70,6 @@ def counted_step(cuda: FakeCuda, model: str, lengths: Sequence[int], precision: 
         with Launches() as seen:
             step = placement.pack(sequences, encoder.positions(sequences))
             placement.fetch(head(encoder(step), step).float())
-        by_shape_alone = encoder.by_shape_alone
     element_wise, attention = (
         [launch for launch in seen.launched if launch.kind == kind] for kind in ("element-wise", "attention")
     )
@@ -86,7 +85,7 @@ def counted_step(cuda: FakeCuda, model: str, lengths: Sequence[int], precision: 
         attention_flops=attention_flops(config, lengths, first_tokens=head.first_tokens),
         copies=len(seen.copies),
         copied_bytes=sum(copy.bytes for copy in seen.copies),
-        by_shape_alone=by_shape_alone,
+        by_shape_alone=encoder.by_shape_alone,
         by_operator=dict(seen.by_operator),
     )
 

@@ -83,11 +83,10 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-def encoder_config(name: str) -> EncoderConfig:
-    """The configuration of a model of SHAPES, as a cross-encoder."""
-    raw = SHAPES[name]
+def encoder_config(raw: dict[str, Any]) -> EncoderConfig:
+    """The configuration of a cross-encoder of this shape, as those of SHAPES are."""
     _, read = FAMILIES[raw["model_type"]]
-    return read(Fields(Path(name) / "config.json", raw), "classification")
+    return read(Fields(Path("config.json"), raw), "classification")
 
 
 class NoWeights(Weights):
