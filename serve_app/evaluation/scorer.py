@@ -1,0 +1,49 @@
+"""Whoever scores documents for a query, here or behind a URL, and what that took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerFacts:
+    """Who scores. fingerprint: changes whenever scores might, so that kept scores are never taken for another's.
+
+    precision: that is computed in, or "" where a server does not say. machine: in words. usd_per_1k_documents: None
+    where it is not known.
+    """
+
+    model: str
+    precision: str
+    machine: str
+    fingerprint: str
+    embeds: bool = False
+    usd_per_1k_documents: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryScores:
+    """One query's answer.
+
+    scores: the model's own (logits, cosines), in the order of the documents. seconds: from asking to the answer.
+    tokens: that the model read. documents: that were billed. nano_dollars: their price.
+    """
+
+    scores: Sequence[float]
+    seconds: float
+    tokens: int
+    documents: int
+    nano_dollars: int
+
+
+class Scorer(Protocol):
+    """A model that can be asked."""
+
+    @property
+    def facts(self) -> ScorerFacts:
+        """Who it is."""
+        ...
+
+    async def score(self, query: str, documents: Sequence[str]) -> QueryScores:
+        """Score each document for the query. Raises UserError where that cannot be done."""
+        ...
