@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from serve_app.domain.errors import UserError, shown
 from serve_app.domain.request import Document
+from serve_app.domain.text_files import numbered_lines
 
 Format = Literal["auto", "lines", "jsonl", "json", "csv", "tsv"]
 
@@ -40,13 +41,8 @@ class Content:
     column: str | None
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Those that are not blank, each with its number, from 1.
-
-        Not by splitlines(): U+2028 and its like may stand within a document, and within a JSON string.
-        """
-        for number, line in enumerate(self.text.split("\n"), 1):
-            if line.strip():
-                yield number, line.removesuffix("\r")
+        """Those that are not blank, each with its number, from 1."""
+        return numbered_lines(self.text)
 
 
 def format_of(content: Content) -> Format:

@@ -17,7 +17,7 @@ from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
 from serve_app.cli.document_formats import Format
-from serve_app.cli.documents import read_documents, require_unicode
+from serve_app.cli.documents import read_documents
 from serve_app.cli.interrupt import ended_at_once
 from serve_app.cli.terminal import ModelOption, PrecisionOption, notices
 from serve_app.domain.answer import RankedDocument, Ranking
@@ -25,6 +25,7 @@ from serve_app.domain.errors import ServiceError, UserError
 from serve_app.domain.float32 import shortest
 from serve_app.domain.request import Document, RerankRequest
 from serve_app.domain.terms import Terms
+from serve_app.domain.text_files import require_unicode
 from serve_app.settings import EMBEDDED_MODEL, EngineSettings
 
 SHOWN_CHARACTERS = 100  # of a document in the table
