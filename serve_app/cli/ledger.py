@@ -16,6 +16,7 @@ from serve_app.cli.listing import iso, show
 from serve_app.cli.terminal import complain, notices
 from serve_app.domain.errors import UserError
 from serve_app.domain.price import format_usd
+from serve_app.domain.spreadsheet import harmless
 
 if TYPE_CHECKING:
     from serve_app.accounts.ledger.statements import Entry
@@ -135,12 +136,7 @@ def _writer(form: Format, output: TextIO) -> Callable[[dict[str, Any]], object]:
         return lambda record: output.write(json.dumps(record, ensure_ascii=False) + "\n")
     table = csv.DictWriter(output, FIELDS, lineterminator="\n")
     table.writeheader()
-    return lambda record: table.writerow(record | {name: _harmless(record[name]) for name in TYPED})
-
-
-def _harmless(text: str | None) -> str | None:
-    """A text as a cell that no spreadsheet computes."""
-    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
+    return lambda record: table.writerow(record | {name: harmless(record[name] or "") for name in TYPED})
 
 
 def _record(entry: "Entry") -> dict[str, Any]:
