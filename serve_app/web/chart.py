@@ -58,6 +58,16 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
+class Whisker:
+    """How far from its figure the truth may be: an upright line from low to high."""
+
+    x: float
+    top: float
+    bottom: float
+    series: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """A drawing, and the same as a table (heading and rows), for whoever cannot see it."""
 
@@ -70,6 +80,7 @@ class Chart:
     bars: Sequence[Bar] = ()
     curves: Sequence[Curve] = ()
     dots: Sequence[Dot] = ()
+    whiskers: Sequence[Whisker] = ()
     x_title: str = ""
     y_title: str = ""
 
@@ -93,13 +104,20 @@ def ticks(top: float, write: Write = number) -> list[Tick]:
 
 
 def stacked(
-    title: str, stacks: Mapping[str, Mapping[str, float]], *, write: Write = number, first: str = "day", labels: int = 3
+    title: str,
+    stacks: Mapping[str, Mapping[str, float]],
+    *,
+    write: Write = number,
+    first: str = "day",
+    labels: int = 3,
+    parts_in_order: Sequence[str] = (),
 ) -> Chart:
     """Bars of parts that add up. stacks: by what stands below a bar, then by part.
 
-    first: what the bars are of. labels: how many of them are named on the axis.
+    first: what the bars are of. labels: how many of them are named on the axis. parts_in_order: all parts; by name
+    where there are none.
     """
-    series = sorted({part for parts in stacks.values() for part in parts})
+    series = parts_in_order or sorted({part for parts in stacks.values() for part in parts})
     top = top_of(max((sum(parts.values()) for parts in stacks.values()), default=0))
     step, bars = 100 / max(len(stacks), 1), []
     for place, (name, parts) in enumerate(stacks.items()):
@@ -148,6 +166,85 @@ def over_time(
     ]
     heading, y_ticks = ("minute (UTC)", *series), ticks(top)
     return Chart(title, heading, rows, y_ticks, x_ticks, list(series), curves=curves, dots=dots, y_title=unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure at a size, and where it is one, the interval that the truth is probably in."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+def along(
+    title: str,
+    series: Mapping[str, Sequence[Estimate]],
+    *,
+    x: str,
+    write: Write = number,
+    unit: str = "",
+    from_zero: bool = True,
+) -> Chart:
+    """Lines over a size that goes from 0 to the largest, with a point for each figure. x: what the size is.
+
+    from_zero: whether the upright axis begins at 0. Otherwise it is as long as the figures and their intervals need,
+    which is to be said in the unit.
+    """
+    found = [each for estimates in series.values() for each in estimates]
+    heading, rows = (x, *series), _along_rows(series, write)
+    if not found:
+        return Chart(title, heading, rows)
+    ends = [end for each in found for end in (each.y, each.low, each.high) if end is not None]
+    bottom, top = (0.0, top_of(max(ends))) if from_zero else _around(min(ends), max(ends))
+    right = max(each.x for each in found) or 1.0
+
+    def height(value: float) -> float:
+        return 100 * (top - value) / (top - bottom)
+
+    curves, dots, whiskers = [], [], []
+    for place, (name, estimates) in enumerate(series.items()):
+        points = [(100 * each.x / right, height(each.y)) for each in estimates]
+        if len(points) > 1:
+            curves.append(Curve(points, place))
+        for each, (at_x, at_y) in zip(estimates, points, strict=True):
+            dots.append(Dot(at_x, at_y, "", f"{name} at {number(each.x)}: {_written(each, write)}", False, place))
+            if each.low is not None and each.high is not None:
+                whiskers.append(Whisker(at_x, height(each.high), height(each.low), place))
+    y_ticks = [Tick(0, write(top)), Tick(50, write((top + bottom) / 2)), Tick(100, write(bottom) if bottom else "0")]
+    x_ticks = _apart([Tick(100 * size / right, number(size)) for size in sorted({0.0, *(each.x for each in found)})])
+    return Chart(
+        title, heading, rows, y_ticks, x_ticks, list(series), (), curves, dots, whiskers, x_title=x, y_title=unit
+    )
+
+
+def _along_rows(series: Mapping[str, Sequence[Estimate]], write: Write) -> list[tuple[str, ...]]:
+    by_size = [{each.x: _written(each, write) for each in estimates} for estimates in series.values()]
+    sizes = sorted(set().union(*by_size))
+    return [(number(size), *(figures.get(size, "") for figures in by_size)) for size in sizes]
+
+
+def _written(estimate: Estimate, write: Write) -> str:
+    if estimate.low is None or estimate.high is None:
+        return write(estimate.y)
+    return f"{write(estimate.y)} ({write(estimate.low)} to {write(estimate.high)})"
+
+
+def _around(low: float, high: float) -> tuple[float, float]:
+    """The ends of an axis that has room for all between, at whole steps of it."""
+    step = top_of(max(high - low, 1e-9)) / 10
+    bottom, top = math.floor(low / step) * step, math.ceil(high / step) * step
+    return bottom, top if top > bottom else bottom + step
+
+
+def _apart(marks: Sequence[Tick]) -> list[Tick]:
+    """Marks without those whose label would touch the next one on a phone; the last one stays."""
+    kept: list[Tick] = []
+    for mark in reversed(marks):
+        if not kept or kept[-1].at - mark.at > 2 + 2.5 * len(mark.label + kept[-1].label) / 2:
+            kept.append(mark)
+    return kept[::-1]
 
 
 def _runs(values: Iterable[float | None]) -> list[list[tuple[int, float]]]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serve_app.web.chart import Place, moves, over_time, scatter, stacked, top_of
+from serve_app.web.chart import Estimate, Place, along, moves, over_time, scatter, stacked, top_of
 from serve_app.web.formats import money
 
 AMOUNT = st.floats(0, 1e9, allow_nan=False)
@@ -105,3 +105,42 @@ def test_of_many_documents_the_first_places_are_drawn() -> None:
     assert all(0 <= dot.y <= 100 for dot in chart.dots)
     assert len(chart.rows) == 12
     assert chart.rows[0] == ("document 1000", "1,000", "1")
+
+
+SIZES = st.integers(0, 10_000).map(float)
+SHARES = st.floats(0, 1, allow_nan=False)
+
+
+@given(st.lists(st.tuples(SIZES, SHARES, SHARES, SHARES), max_size=20, unique_by=lambda each: each[0]), st.booleans())
+@example([(10.0, 0.5, 0.5, 0.5)], False)
+@example([(0.0, 0.0, 0.0, 0.0)], True)
+def test_figures_and_their_intervals_lie_inside_the_drawing(
+    found: list[tuple[float, float, float, float]], from_zero: bool
+) -> None:
+    estimates = [Estimate(x, y, min(low, y), max(high, y)) for x, y, low, high in sorted(found)]
+    chart = along("quality", {"nDCG": estimates}, x="k", from_zero=from_zero)
+    assert len(chart.dots) == len(chart.whiskers) == len(chart.rows) == len(estimates)
+    for dot, whisker in zip(chart.dots, chart.whiskers, strict=True):
+        assert -0.001 <= whisker.top <= dot.y + 0.001
+        assert dot.y - 0.001 <= whisker.bottom <= 100.001
+        assert 0 <= dot.x == whisker.x <= 100
+
+
+def test_a_size_stands_where_it_is_and_figures_at_their_height() -> None:
+    chart = along("price", {"$": [Estimate(10, 1), Estimate(40, 4)]}, x="k")
+    assert [curve.marks for curve in chart.curves] == ["25,80 100,20"]
+    assert [(tick.at, tick.label) for tick in chart.x_ticks] == [(0, "0"), (25, "10"), (100, "40")]
+    assert chart.rows == [("10", "1"), ("40", "4")]
+
+
+def test_an_axis_that_does_not_begin_at_0_is_as_long_as_the_intervals() -> None:
+    chart = along("quality", {"nDCG": [Estimate(10, 0.4, 0.32, 0.46)]}, x="k", from_zero=False)
+    assert [tick.label for tick in chart.y_ticks] == ["0.46", "0.39", "0.32"]
+    assert chart.rows == [("10", "0.4 (0.32 to 0.46)")]
+    (whisker,), (dot,) = chart.whiskers, chart.dots
+    assert (whisker.top, dot.y, whisker.bottom) == pytest.approx((0, 100 * 6 / 14, 100))
+
+
+def test_sizes_that_would_touch_are_not_all_named() -> None:
+    estimates = [Estimate(k, 1) for k in (990, 995, 1_000)]
+    assert [tick.label for tick in along("time", {"s": estimates}, x="k").x_ticks] == ["0", "1,000"]

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from serve_app.web.asking import Asking
-from serve_app.web.chart import Place, over_time, scatter, stacked
+from serve_app.web.chart import Estimate, Place, along, over_time, scatter, stacked
 from serve_app.web.formats import dollars_of
 
 MINUTES = [f"12:{minute:02d}" for minute in range(0, 60, 5)]
@@ -18,6 +18,13 @@ async def show(asked: Asking) -> Response:
         over_time("Lines: an example", MINUTES, {"p50": rate, "p95": [2.2 * value for value in rate]}, unit="ms"),
         scatter(
             "Points: an example", [Place("model-a", 0.008, 67), Place("model-b", 0.028, 69)], x="$ per 1,000", y="MAP"
+        ),
+        along(
+            "Lines over a size, with intervals: an example",
+            {"nDCG@10": [Estimate(k, 0.5 - 0.1 / (1 + k / 10), 0.47 - 0.1 / (1 + k / 10), 0.53) for k in (0, 20, 50)]},
+            x="documents reranked",
+            unit="the axis does not begin at 0",
+            from_zero=False,
         ),
     ]
     return asked.page("style.html", charts=charts)
