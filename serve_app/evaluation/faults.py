@@ -13,12 +13,14 @@ class Faults:
     """Rows that were set aside, and what was noticed of the rest.
 
     strict: a row that cannot be used is a UserError at once. rows: of each reason, the places. remarks: what does not
-    stop anybody and must be known, such as queries that count nowhere.
+    stop anybody and must be known, such as queries that count nowhere. notes: how sound data was read, such as which
+    split was taken; never a fault.
     """
 
     strict: bool = False
     rows: dict[str, list[str]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def set_aside(self, place: str, reason: str) -> None:
         """Leave a row out. place: file and line, or item. Raises UserError where nothing may be left out."""
@@ -32,12 +34,16 @@ class Faults:
             raise UserError(text)
         self.remarks.append(text)
 
+    def note(self, text: str) -> None:
+        """Say how the data was read."""
+        self.notes.append(text)
+
     @property
     def lines(self) -> list[str]:
         """All of it for a reader, a line each."""
         counts = Counter({reason: len(places) for reason, places in self.rows.items()})
         said = [f"{_some(self.rows[reason])}: {reason}; set aside: {count:,}" for reason, count in counts.most_common()]
-        return said + self.remarks
+        return said + self.remarks + self.notes
 
 
 def _some(places: list[str]) -> str:
