@@ -4,6 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from serve_app.domain.request import InputType
+
 
 @dataclass(frozen=True, slots=True)
 class ScorerFacts:
@@ -44,6 +49,22 @@ class Scorer(Protocol):
         """Who it is."""
         ...
 
-    async def score(self, query: str, documents: Sequence[str]) -> QueryScores:
-        """Score each document for the query. Raises UserError where that cannot be done."""
+    async def score(self, query: str, documents: Sequence[str], *, alone: bool = False) -> QueryScores:
+        """Score each document for the query. Raises UserError where that cannot be done.
+
+        alone: as one request to the service, so that its seconds are a request's; otherwise what was read for another
+        query may be used again.
+        """
+        ...
+
+
+class Embedder(Scorer, Protocol):
+    """A model that can be asked for vectors, too."""
+
+    async def embed(self, texts: Sequence[str], kind: InputType | None = None) -> NDArray[np.float32]:
+        """Vectors as the model's own modules make them, long texts cut: float32 (texts, width).
+
+        kind: what the texts are, by which the model's own prompt is chosen; None for its default. Raises UserError
+        where that cannot be done, as with a cross-encoder.
+        """
         ...

@@ -23,6 +23,7 @@ from loadtest.bench.engine.plot import write_plot
 from loadtest.bench.engine.race import race
 from loadtest.bench.engine.results import Result, results, table
 from loadtest.bench.engine.sets import SETS, Work
+from serve_app.evaluation.machine import cpu_facts, processor
 
 VERDICT_STYLES = {"met": "green", "missed": "bold red", "not measured": "yellow"}
 CPU_FLAGS = {"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"}
@@ -30,10 +31,8 @@ CPU_FLAGS = {"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_i
 
 def cpu() -> str:
     """This machine's processor, with what of its instructions matters."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = sorted(CPU_FLAGS.intersection(facts.get("flags", "").split()))
-    return f"{facts.get('model name', 'unknown')}, {THREADS} threads, {' '.join(flags)}"
+    flags = sorted(CPU_FLAGS.intersection(cpu_facts().get("flags", "").split()))
+    return f"{processor()}, {THREADS} threads, {' '.join(flags)}"
 
 
 def measure(kind: Kind, sets: dict[str, Work], names: list[str], rounds: int, console: Console) -> list[Result]:
