@@ -176,6 +176,8 @@ class Card(ModelFacts):
             stated_throughput=None,
             evaluation=(),
             evaluation_source="",
+            measured=(),
+            precision_checks=(),
         )
 
 

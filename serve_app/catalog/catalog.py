@@ -11,6 +11,7 @@ from serve_app.catalog.card import CARD, Card
 from serve_app.catalog.problem import first_problem
 from serve_app.domain.errors import UserError
 
+MEASURED = {"measured", "precision_checks"}  # fields that come from files of their own: measured.py
 CARDS = Path(str(resources.files("serve_app.catalog") / "cards"))
 
 
@@ -47,7 +48,10 @@ def load_catalog(directory: Path = CARDS) -> Catalog:
 def load_card(path: Path) -> Card:
     """One card from its file. Raises CatalogError naming file and field."""
     try:
-        return CARD.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        if misplaced := MEASURED & said.keys():
+            raise CatalogError(f"{path.name}: {min(misplaced)}: belongs into a file of results, which is read apart")
+        return CARD.validate_python(said)
     except ValidationError as error:
         raise CatalogError(f"{path.name}: {first_problem(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import CatalogError, load_catalog
 from serve_app.catalog.location import resolve
+from serve_app.catalog.measured import Measurements
 from serve_app.catalog.problem import first_problem
 from serve_app.settings import PricingSettings, Settings
 
@@ -15,14 +17,15 @@ from serve_app.settings import PricingSettings, Settings
 def served_cards(settings: Settings) -> list[Card]:
     """A card for each served model, in the settings' order, under the names that the settings give it.
 
+    Each has the results that were measured of it; what is wrong with files of those keeps no model from being served.
+
     Raises CatalogError when there is no such model, two answer to one name, or the prices of one do not go together.
     """
-    catalog = load_catalog()
+    catalog, measurements = load_catalog(), Measurements(Path(settings.results))
     cards = []
     for place, model in enumerate(settings.models):
         card = resolve(model.name, catalog)
-        if model.engine.simulated:
-            card = card.on_simulated_device()
+        card = card.on_simulated_device() if model.engine.simulated else measurements.on(card, model.id)
         if model.truncation:
             card = replace(card, truncation=model.truncation)
         try:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import ClassVar, Literal
 
 from serve_app.domain.caller import Tier
+from serve_app.domain.measured import MeasuredRun, PrecisionCheck
 from serve_app.domain.price import Price, nano_dollars_per_document, nano_dollars_per_token
 
 # Read by pydantic where a card is checked: a field that is not known is refused.
@@ -71,12 +72,13 @@ class StatedThroughput:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFacts:
-    """What is published of a model. It does not change while the model is served.
+    """What is known of a model. It does not change while the model is served.
 
     context_length: the longest sequence in tokens; query, document and special tokens together. head: classification is
     a cross-encoder, embedding a bi-encoder. published: when its weights were. updated: the month of its last change,
     such as "2024-06", or "". about: plain English, paragraphs apart by a blank line. evaluation_source: where the
-    results of evaluation are from.
+    results of evaluation are from. measured, precision_checks: what was measured with this software, beside what is
+    published.
     """
 
     id: str
@@ -97,6 +99,8 @@ class ModelFacts:
     stated_throughput: StatedThroughput | None = None
     evaluation: tuple[Evaluation, ...] = ()
     evaluation_source: str = ""
+    measured: tuple[MeasuredRun, ...] = ()
+    precision_checks: tuple[PrecisionCheck, ...] = ()
 
     @property
     def paragraphs(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from serve_app.launch.folder import RunFolder, clear_stale, make_folder
 from serve_app.launch.haproxy import ADDRESS_HEADER
 from serve_app.launch.ingress import Ingress, environment
 from serve_app.launch.parts import Part
-from serve_app.launch.preflight import require_loopback, require_memory, require_models
+from serve_app.launch.preflight import require_loopback, require_memory, require_models, with_results
 from serve_app.launch.reports import Doing, Failed, Order, Serving, Warned
 from serve_app.launch.started import StartedDriver
 from serve_app.launch.stopping import Stop, stop_by_signal
@@ -44,7 +44,7 @@ def serve_locally(settings: Settings, address: Address, ingress: Ingress, consol
     start, or cannot go on; SystemExit when a signal ends it before it serves.
     """
     (first, *_) = require_models(settings)
-    settings = _behind(ingress, settings)
+    settings = _behind(ingress, with_results(settings, console))
     require_loopback()
     clear_stale()
     address.require_free()

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
+from serve_app.catalog.measured import load_results
 from serve_app.catalog.problem import problem
 from serve_app.domain.errors import UserError
 from serve_app.launch.config_file import BUILDER, parsed_yaml, read_text, says
@@ -70,6 +71,7 @@ def inspect(path: Path) -> Inspection:
             faults += look.of_the_settings(error)
         faults += look.of_the_models(settings)
         faults += look.of_the_accounts(settings)
+        faults += look.of_the_results(settings)
     faults.sort(key=lambda fault: (fault.line or 0, fault.field))
     found = [fault for fault, _ in groupby(faults)]
     sound = settings is not None and all(fault.level != "wrong" for fault in found)
@@ -187,6 +189,13 @@ class _Look:
         if database.is_file:
             said = f"{database} is a file, which gateways on several nodes cannot share; there, a postgresql:// URL"
             yield self._fault(place, said, "warn")
+
+    def of_the_results(self, settings: Settings | None) -> Iterator[Fault]:
+        """Files of measured results that would be left out. settings: None where they are wrong."""
+        if settings is None:
+            return
+        for said in load_results(Path(settings.results)).faults:
+            yield self._fault((*ARGS, "results"), f"left out: {said}", "warn")
 
     def _fault(self, place: Place, said: str, level: Literal["wrong", "warn"] = "wrong") -> Fault:
         return Fault(level, self._lines.of(place), _dotted(place), said)

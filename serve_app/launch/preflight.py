@@ -5,9 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from rich.console import Console
 
 from serve_app.catalog.card import Card
 from serve_app.catalog.location import locate
+from serve_app.catalog.measured import Measurements
 from serve_app.catalog.served import served_cards
 from serve_app.domain.errors import UserError
 from serve_app.engine.assembly import check
@@ -33,6 +35,17 @@ def require_models(settings: Settings) -> list[Card]:
     if len(failures) == len(cards):
         raise failures[0]
     return cards
+
+
+def with_results(settings: Settings, console: Console) -> Settings:
+    """Settings with the folder of results as any process of this machine finds it.
+
+    console: told of files that are left out.
+    """
+    folder = Path(settings.results).absolute()
+    for fault in Measurements(folder).faults:
+        console.print(f"rayrank: results are left out: {fault}", markup=False)
+    return settings.model_copy(update={"results": str(folder)})
 
 
 def require_memory() -> None:

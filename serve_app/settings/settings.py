@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from serve_app.settings.accounts import AccountsSettings, LimitSettings
+from serve_app.settings.group import Name
 from serve_app.settings.models import ModelSettings
 from serve_app.settings.serving import GatewaySettings, HttpSettings, QueueSettings, ShardingSettings
 from serve_app.settings.telemetry import TelemetrySettings
@@ -40,6 +41,10 @@ class Settings(BaseSettings):
     accounts: Annotated[
         AccountsSettings | None, Field(description="off: whoever reaches the server may ask, and nothing is charged.")
     ] = None
+
+    results: Annotated[
+        Name, Field(description="Folder of measured results, which models' pages show: `rayrank eval --publish`.")
+    ] = ".rayrank/results"
 
     @field_validator("accounts", mode="before")
     @classmethod

@@ -62,12 +62,29 @@ def _plain(value: Decimal) -> str:
     return f"{value.normalize():,f}" if value else "0"
 
 
+def percent(share: float) -> str:
+    """A share of 1 as a table of quality has it: "41.20"."""
+    return f"{100 * share:.2f}"
+
+
+def percent_changed(difference: float) -> str:
+    """A difference of two shares, with its sign: "+0.12", "−0.02", "0.00"."""
+    text = percent(abs(difference))
+    return text if float(text) == 0 else f"{'+' if difference > 0 else '−'}{text}"
+
+
 def month(day: date | str | None) -> str:
     """A month: "September 2023"; of a date, or of "2024-06"."""
     if not day:
         return ""
     found = date.fromisoformat(f"{day}-01") if isinstance(day, str) else day
     return f"{found:%B %Y}"
+
+
+def day(moment: datetime) -> str:
+    """The day of a moment, in UTC: "31 January 2026"."""
+    found = moment.astimezone(UTC)
+    return f"{found.day} {found:%B %Y}"
 
 
 def moment(seconds: float | None) -> str:

@@ -16,7 +16,7 @@ from serve_app import __version__
 from serve_app.api.error_form import retry_after
 from serve_app.api.errors import STATUS
 from serve_app.domain.errors import ServiceError
-from serve_app.web import formats
+from serve_app.web import formats, quality
 from serve_app.web.catalogue import DOCUMENT_TOKENS
 from serve_app.web.languages import languages
 from serve_app.web.offer import Offer
@@ -98,10 +98,13 @@ def _templates() -> Environment:
     found.filters.update(
         {
             name: getattr(formats, name)
-            for name in ("dollars", "round_dollars", "money", "large", "duration", "month", "moment", "plural")
+            for name in (
+                *("dollars", "dollars_of", "round_dollars", "money", "large", "duration", "plural"),
+                *("day", "month", "moment", "percent", "percent_changed"),
+            )
         }
     )
-    found.filters.update({"sentence": _sentence, "languages": languages, "path": quote})
+    found.filters.update({"sentence": _sentence, "languages": languages, "path": quote, "ranked": quality.ranked})
     found.globals.update(version=__version__, file=_address, document_tokens=DOCUMENT_TOKENS, forms=FORMS)
     for name in found.list_templates():
         found.get_template(name)

@@ -1,8 +1,10 @@
 """The pages, beside the API in one application."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -19,6 +21,7 @@ from serve_app.api.hang_up import HungUpError
 from serve_app.api.tenant import tenant_of
 from serve_app.api.traffic import Traffic
 from serve_app.catalog.catalog import load_catalog
+from serve_app.catalog.measured import Measurements
 from serve_app.domain.accounts import Accounts
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.no_accounts import NoAccounts
@@ -33,6 +36,7 @@ from serve_app.web.visitor import TOKEN, Visitor, forget, require_own_site, visi
 
 SHARED = {"/account"}  # paths that the API has, too
 MOST_FIELDS = 100
+log = logging.getLogger("rayrank.web")
 ESCAPED = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 
 
@@ -41,7 +45,11 @@ def add_site(app: FastAPI, service: RankingService, settings: Settings, accounts
     offer, accounts = Offer.of(settings), accounts or NoAccounts()
     look, traffic = Look(offer), cast("Traffic", app.state.traffic)
     trials = Trials(service, accounts, settings, traffic, offer)
-    site = Site(service, settings, accounts, traffic, load_catalog(), look, trials)
+    measurements = Measurements(Path(settings.results))
+    for fault in measurements.faults:
+        log.warning("results left out", extra={"reason": fault})
+    catalog = measurements.on_all(load_catalog())
+    site = Site(service, settings, accounts, traffic, catalog, look, trials)
     routes = [_PageRoute(path, _answering(site, page), methods=[method]) for method, path, page in PAGES]
     shared = [route for route in routes if route.path in SHARED]
     app.router.routes[:0] = shared

@@ -8,6 +8,7 @@ import pytest
 
 from serve_app.domain.model import Evaluation, StatedThroughput
 from tests.api.word_overlap import FACTS, MODEL, WordOverlap
+from tests.domain.test_measured import CHECK, RUN
 
 
 async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOverlap) -> None:
@@ -18,6 +19,8 @@ async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOve
         stated_throughput=StatedThroughput(532, "hearsay"),
         evaluation=(Evaluation("some set", 51.5, 60.25), Evaluation("another", 40.5)),
         evaluation_source="a table",
+        measured=(RUN,),
+        precision_checks=(CHECK,),
     )
     assert (await client.get(f"/v1/models/{MODEL}")).json() == {
         "id": MODEL,
@@ -51,6 +54,42 @@ async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOve
         "replicas": 1,
         "evaluation": [{"dataset": "some set", "map": 51.5, "mrr": 60.25}, {"dataset": "another", "map": 40.5}],
         "evaluation_source": "a table",
+        "measured": [
+            {
+                "dataset": "Cranfield",
+                "measures": {
+                    "nDCG@10": {"mean": 0.41, "low": 0.37, "high": 0.45},
+                    "MAP": {"mean": 0.3, "low": 0.2, "high": 0.4},
+                },
+                "queries": 225,
+                "documents": 22_500,
+                "k": 100,
+                "precision": "float32",
+                "machine": "2 cores",
+                "command": "rayrank eval cranfield",
+                "at": "2026-01-31T12:00:00Z",
+                "first_stage": "BM25",
+                "before": {"nDCG@10": {"mean": 0.37, "low": 0.33, "high": 0.41}},
+                "usd_per_1k_queries": 0.8,
+                "seconds_per_query": 0.25,
+            }
+        ],
+        "precision_checks": [
+            {
+                "precision": "bfloat16",
+                "dataset": "WordNet",
+                "queries": 400,
+                "pairs": 8_000,
+                "rank_correlation": 0.9998,
+                "top_1": 0.9975,
+                "top_10": 0.9991,
+                "largest_difference": 0.012,
+                "machine": "2 cores",
+                "command": "rayrank eval precision",
+                "at": "2026-01-31T12:00:00Z",
+                "changes": {"nDCG@10": {"mean": -0.0002, "low": -0.0011, "high": 0.0006}},
+            }
+        ],
     }
 
 
@@ -59,6 +98,7 @@ async def test_what_does_not_apply_is_left_out(client: httpx.AsyncClient, servic
     (model,) = (await client.get("/v1/models")).json()["data"]
     assert not {"published", "updated", "stated_documents_per_s", "evaluation_source"} & set(model)
     assert model["embeds"] is False
+    assert (model["measured"], model["precision_checks"]) == ([], [])
     assert model["pricing"] == {"unit": "1k_documents", "usd": "0.008", "batch_usd": "0.004"}
 
 

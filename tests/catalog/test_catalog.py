@@ -72,6 +72,7 @@ def test_a_name_that_one_card_claims_twice_is_no_harm(tmp_path: Path) -> None:
         ('about = "1\\n\\n2\\n \\n3\\n\\n4"', 'aliases = ["short"]', "about"),
         ('best_for = ["search", "more search"]', 'aliases = ["short"]', "best_for"),
         ('not_for = ["a", "b", "c", "d"]', 'aliases = ["short"]', "not_for"),
+        ("measured = []", 'aliases = ["short"]', "measured"),
         ('not_for = [" "]', 'aliases = ["short"]', "not_for"),
         *[
             (f'hub = "org/model"\n{table}', 'hub = "org/model"', field)

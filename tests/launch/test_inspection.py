@@ -92,6 +92,14 @@ def test_what_serve_would_not_say_is_told(config: Path, content: str, place: tup
     assert fault[:3] == place
 
 
+def test_results_that_would_be_left_out_are_told(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a.json").write_text("{")
+    [(level, line, field, said)] = args(config, f"results: {tmp_path}/results")
+    assert (level, line, field) == ("warn", 4, "results")
+    assert said.startswith(f"left out: {tmp_path}/results/a.json: Invalid JSON")
+
+
 def test_what_the_environment_says_has_no_line(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYRANK_GATEWAY__REPLICAS", "0")
     [(level, line, field, said)] = args(config, "http: {}")

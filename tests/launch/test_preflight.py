@@ -1,10 +1,13 @@
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from serve_app.domain.errors import UserError
 from serve_app.launch import preflight
-from serve_app.launch.preflight import GIB, free_memory, require_memory
+from serve_app.launch.preflight import GIB, free_memory, require_memory, with_results
+from serve_app.settings import Settings
 
 
 @pytest.fixture
@@ -24,3 +27,17 @@ def test_a_container_that_is_too_small_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(preflight, "free_memory", lambda: GIB)
     with pytest.raises(UserError, match="GiB of memory are needed"):
         require_memory()
+
+
+def test_results_are_found_from_any_folder_and_what_is_wrong_with_them_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "[b].json").write_text("{")
+    monkeypatch.chdir(tmp_path)
+    console = Console(file=StringIO(), width=1_000)
+    settings = with_results(Settings(results="results"), console)
+    assert settings.results == str(tmp_path / "results")
+    said = console.file.getvalue()
+    assert said.startswith(f"rayrank: results are left out: {tmp_path}/results/[b].json: Invalid JSON")
+    assert said.count("\n") == 1

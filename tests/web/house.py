@@ -19,6 +19,7 @@ from serve_app.web.site import add_site
 from tests.api.in_memory_accounts import KEY, InMemoryAccounts
 from tests.api.uvicorn_server import serving_in_a_thread
 from tests.api.word_overlap import MODEL, WordOverlap
+from tests.domain.test_measured import CHECK, RUN
 
 TRY = f"/models/{MODEL}"
 OTHER, BROKEN = "org/overlap-of-words", "org/broken"
@@ -34,7 +35,10 @@ class Shop(WordOverlap):
         super().__init__()
         card = load_catalog().find("BAAI/bge-reranker-base")
         assert card is not None
-        self.facts = replace(card, id=MODEL, aliases=("overlap",))
+        checks = (CHECK, replace(CHECK, precision="int8", top_1=0.9, changes={}))
+        runs = (RUN, replace(RUN, dataset="T2Reranking", first_stage="", before={}))
+        self.facts = replace(card, id=MODEL, aliases=("overlap",), measured=runs, precision_checks=checks)
+        self.precision = "bfloat16"
         self.documents_per_s = 41.0
         self.seconds = 0.0
 

@@ -48,6 +48,12 @@ def _status(page: Page) -> None:
     page.goto("/status")
 
 
+def _measured(page: Page) -> None:
+    page.goto(TRY)
+    for each in page.locator("#quality summary").all():
+        each.click()
+
+
 def _at(path: str) -> Callable[[Page], None]:
     return lambda page: page.goto(path) and None
 
@@ -59,6 +65,7 @@ WAYS: dict[str, tuple[Any, ...]] = {
     "a model that is served": (_at(TRY), MODEL),
     "a model that is not": (_at(f"/models/{NOT_SERVED}"), NOT_SERVED),
     "a model that is broken": (_at(f"/models/{BROKEN}"), BROKEN),
+    "measured": (_measured, MODEL),
     "tried": (_tried, MODEL),
     "compare": (_at("/compare"), "Compare models"),
     "compared": (_compared, "Compare models"),

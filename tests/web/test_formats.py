@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.web.formats import dollars, dollars_of, duration, large, listed, money, number, round_dollars
+from serve_app.web.formats import (
+    dollars,
+    dollars_of,
+    duration,
+    large,
+    listed,
+    money,
+    number,
+    percent_changed,
+    round_dollars,
+)
 
 FACTORS = {" B": 10**9, " M": 10**6, " k": 10**3, " ms": 0.001, " s": 1, " min": 60, " h": 3_600, "": 1}
 AMOUNT = st.one_of(st.just(0.0), st.floats(1e-6, 1e8))
@@ -107,3 +117,11 @@ def test_the_noise_of_a_float_is_not_shown() -> None:
 @pytest.mark.parametrize(("phrases", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), ("abc", "a, b and c")])
 def test_phrases_make_a_sentence(phrases: list[str], text: str) -> None:
     assert listed(phrases) == text
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [(0.0012, "+0.12"), (-0.0002, "−0.02"), (0.00004, "0.00"), (-0.00004, "0.00"), (0.0, "0.00"), (-1, "−100.00")],
+)
+def test_a_change_has_its_sign_unless_it_is_none(difference: float, text: str) -> None:
+    assert percent_changed(difference) == text

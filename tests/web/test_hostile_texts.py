@@ -2,14 +2,18 @@
 
 import json
 import shlex
+from dataclasses import replace
 from urllib.parse import quote, unquote
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from serve_app.domain.measured import Interval
+from tests.domain.test_measured import CHECK, RUN
 from tests.web.browser import Browsing
 from tests.web.house import TRY, House, opened, overflow, results, sign_in
 
+HALF = Interval(0.5, 0.4, 0.6)
 HOSTILE = (
     "<script>window.hacked = 1</script>",
     '<img src=x onerror="window.hacked = 1">',
@@ -47,6 +51,37 @@ def test_hostile_texts_are_shown_and_nothing_else(browsing: Browsing, house: Hou
         assert page.locator("#answer").locator("script, img, textarea, [onload], [onerror]").count() == 0
         assert page.evaluate("'hacked' in window") is False
         assert overflow(page) <= 0
+
+
+def test_hostile_results_are_shown_and_nothing_else(browsing: Browsing) -> None:
+    texts = [text[:200] for text in HOSTILE]
+    with opened() as house, browsing.visit(house.origin, viewport=(360, 740)) as visit:
+        page, facts = visit.page, house.shop.facts
+        house.shop.facts = replace(
+            facts,
+            measured=[
+                replace(
+                    RUN, dataset=text, first_stage=text, machine=text, command=text, measures={text: HALF}, before={}
+                )
+                for text in texts
+            ],
+            precision_checks=[
+                replace(CHECK, dataset=text, machine=text, command=text, changes={text: HALF}) for text in texts
+            ],
+        )
+        page.goto(TRY)
+        quality = page.locator("#quality")
+        for summary in quality.locator("summary").all():
+            summary.click()
+        assert quality.locator("h4").all_text_contents() == texts
+        assert quality.locator("pre").all_text_contents() == [*texts, *texts]
+        assert quality.locator("script, img, textarea, [onload], [onerror]").count() == 0
+        assert page.evaluate("'hacked' in window") is False
+        assert overflow(page) <= 0
+
+
+def _said(text: str) -> dict[str, str]:
+    return dict.fromkeys(("dataset", "machine", "command"), text)
 
 
 def test_a_null_character_is_no_end_of_anything(browsing: Browsing, house: House) -> None:

@@ -11,6 +11,8 @@ from serve_app.api.dialects import examples
 from serve_app.api.endpoint import Get, Lookup, Words
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
+from serve_app.catalog.measured import Measurements
+from serve_app.domain.measured import MeasuredRun, PrecisionCheck
 from serve_app.domain.model import Evaluation, ModelInfo, ModelState, ModelStatus, Pricing
 from serve_app.domain.service import model_not_found
 from serve_app.settings import EMBEDDED_MODEL
@@ -31,7 +33,7 @@ class ModelBody(BaseModel):
 
     model_type: its task, as Xinference's client reads it. replicas: how many run. failure: why it cannot
     be asked. updated: the month of its last change. stated_documents_per_s: how fast stated_documents_per_s_source says
-    that it serves the model.
+    that it serves the model. measured, precision_checks: how it ranked when it was measured with this software.
     """
 
     id: str
@@ -59,6 +61,8 @@ class ModelBody(BaseModel):
     replicas: int
     evaluation: list[dict[str, Any]]
     evaluation_source: str | None = None
+    measured: list[MeasuredRun]
+    precision_checks: list[PrecisionCheck]
 
 
 class ModelList(BaseModel):
@@ -93,6 +97,8 @@ def model_body(info: ModelInfo) -> ModelBody:
         failure=state.failure,
         replicas=state.replicas,
         evaluation=[_result(each) for each in facts.evaluation],
+        measured=list(facts.measured),
+        precision_checks=list(facts.precision_checks),
     )
     if facts.published:
         body.published = facts.published
@@ -138,7 +144,7 @@ def model(lookup: Lookup) -> bytes:
     raise model_not_found(lookup.path["model"], lookup.service.models())
 
 
-CARD = resolve(EMBEDDED_MODEL, load_catalog())
+CARD = Measurements().on(resolve(EMBEDDED_MODEL, load_catalog()))
 EXAMPLE_INFO = ModelInfo(
     CARD, ModelState("ready", examples.CREATED, replicas=1, documents_per_s=128.4), CARD.context_length
 )

@@ -50,6 +50,7 @@ def check_up(settings: Settings, address: Address, ingress: Ingress) -> Iterator
         yield places.hub_cache(missing)
     yield places.temporary()
     yield places.home()
+    yield places.results(settings.results)
     yield machine.descriptors()
     yield machine.shared_memory()
     yield leftovers()

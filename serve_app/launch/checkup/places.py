@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from serve_app.catalog.measured import load_results
 from serve_app.domain.errors import UserError
 from serve_app.launch.address import Address
 from serve_app.launch.checkup.finding import Finding, ok
@@ -83,6 +84,16 @@ def hub_cache(weight_bytes: int) -> Finding:
     if free < weight_bytes:
         return Finding("hub's cache", "wrong", f"{said}; {weight_bytes / GIB:.1f} GiB are needed", "free some disk")
     return ok("hub's cache", said)
+
+
+def results(folder: str) -> Finding:
+    """Whether the measured results of a folder can be shown."""
+    name = "results"
+    found = load_results(Path(folder))
+    if found.faults:
+        more = f", and {len(found.faults) - 1} more" if len(found.faults) > 1 else ""
+        return Finding(name, "warn", f"{found.faults[0]}{more}", "mend or remove the file; until then it is left out")
+    return ok(name, f"{folder}, of {len(found.by_model)} models" if found.by_model else f"none in {folder}")
 
 
 def writable(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from serve_app.web.entry import entry_of
 from serve_app.web.examples import Example
 from serve_app.web.formats import dollars_of, number
 from serve_app.web.pages.running import Run, answered, example_of, trial_page
+from serve_app.web.quality import checks_in_use, measured_rows
 
 MOST = 4
 
@@ -77,6 +78,8 @@ async def _page(
         everything=everything,
         most=MOST,
         datasets=_datasets(models),
+        measured=measured_rows(models),
+        checks=[next(iter(checks_in_use(each)), None) for each in models],
         charts=_charts(everything, with_price=site.settings.accounts is not None),
     )
 

@@ -8,6 +8,7 @@ from serve_app.web.catalogue import Listed, all_models, find_model, related
 from serve_app.web.entry import entry_of
 from serve_app.web.examples import Example
 from serve_app.web.pages.running import Run, answered, example_of, trial_page
+from serve_app.web.quality import MOST_RUNS, checks_in_use
 from serve_app.web.questions import questions
 from serve_app.web.snippets import KEY, snippets
 from serve_app.web.visitor import origin
@@ -51,5 +52,7 @@ async def _page(asked: Asking, model: Listed, *, run: Run | None = None, example
         model=model,
         snippets=snippets(address, model.facts.id, key=key, embeds=model.facts.embeds),
         questions=questions(model, address),
+        checks_in_use=checks_in_use(model),
+        most_runs=MOST_RUNS,
         related=related(model, all_models(site.service, site.catalog)),
     )

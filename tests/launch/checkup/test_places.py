@@ -34,3 +34,13 @@ def test_a_folder_that_cannot_be_written_to_is_told(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "gone"))
     monkeypatch.setattr("serve_app.launch.folder.SHORT", str(tmp_path / "gone"))
     assert places.temporary().state == "wrong"
+
+
+def test_a_file_of_results_that_is_left_out_is_told(tmp_path: Path) -> None:
+    assert places.results(str(tmp_path / "none")).state == "ok"
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text("[]")
+    finding = places.results(str(tmp_path))
+    assert finding.state == "warn"
+    assert finding.said.startswith(f"{tmp_path / 'a.json'}: ")
+    assert finding.said.endswith(", and 1 more")
