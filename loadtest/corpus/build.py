@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.corpus.read import CORPUS
+from loadtest.corpus import read
+from serve_app.evaluation.wordnet.definitions import GLOSSES
 
 SEED = 20
 
@@ -179,7 +180,9 @@ def _write_lines(path: Path, lines: Iterable[dict[str, object]]) -> None:
 
 def main() -> int:
     """Write the corpus; 2 where the directory is not WordNet's."""
-    parser = argparse.ArgumentParser(description="Make loadtest/corpus/ from WordNet 3.0.")
+    parser = argparse.ArgumentParser(
+        description="Make the texts of loadtest/corpus/ and serve_app/evaluation/wordnet/ from WordNet 3.0."
+    )
     parser.add_argument("dictionary", type=Path, help="WordNet's directory with data.noun, data.verb …")
     dictionary: Path = parser.parse_args().dictionary
     missing = [name for name in DATA_FILES.values() if not (dictionary / name).is_file()]
@@ -188,9 +191,10 @@ def main() -> int:
         return 2
     synsets = read_synsets(dictionary)
     random_source = random.Random(SEED)
-    _write_lines(CORPUS / "glosses.jsonl", gloss_lines(synsets, random_source))
-    _write_lines(CORPUS / "passages.jsonl", passages(synsets, random_source))
-    (CORPUS / "LICENSE-WordNet").write_text(licence(dictionary), "utf-8")
+    _write_lines(GLOSSES, gloss_lines(synsets, random_source))
+    _write_lines(read.PASSAGES, passages(synsets, random_source))
+    for notice in (GLOSSES.with_name("LICENSE"), read.PASSAGES.with_name("LICENSE-WordNet")):
+        notice.write_text(licence(dictionary), "utf-8")
     return 0
 
 

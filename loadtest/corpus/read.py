@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-CORPUS = Path(__file__).parent
+from serve_app.evaluation.wordnet.definitions import GLOSSES
+
+PASSAGES = Path(__file__).parent / "passages.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,11 @@ class Corpus:
     passages: tuple[str, ...]
 
 
-def read_corpus(folder: Path = CORPUS) -> Corpus:
-    """Read the corpus that lies beside this file."""
-    glosses = [json.loads(line) for line in (folder / "glosses.jsonl").read_text("utf-8").splitlines()]
-    passages = [json.loads(line) for line in (folder / "passages.jsonl").read_text("utf-8").splitlines()]
+def read_corpus() -> Corpus:
+    """Read the passages that lie beside this file, and the glosses that the product has, too."""
+    glosses, passages = (
+        [json.loads(line) for line in path.read_text("utf-8").splitlines()] for path in (GLOSSES, PASSAGES)
+    )
     return Corpus(
         glosses=tuple(
             Gloss(line["query"], line["relevant"], hard_negatives=tuple(line["hard_negatives"])) for line in glosses

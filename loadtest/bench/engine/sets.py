@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from loadtest.bench.engine.agreement import mean_reciprocal_rank, rank_correlation, top_agreement, whole_corpus
 from loadtest.bench.engine.base_model import HIDDEN, INTERMEDIATE, LAYERS
 from loadtest.bench.engine.contenders import PRODUCTS, Kind
 from loadtest.bench.engine.model_directories import base_directory, embedded_directory
@@ -18,8 +17,10 @@ from loadtest.bench.engine.peers.products import FLOPS
 from loadtest.bench.engine.peers.work import Ids, Request
 from loadtest.bench.engine.race import Timing
 from loadtest.bench.engine.results import Figures, Judge
+from loadtest.bench.engine.whole_corpus import whole_corpus
 from loadtest.corpus.read import read_corpus
 from loadtest.corpus.workload import draw_requests
+from serve_app.evaluation.agreement import mean_reciprocal_rank, rank_correlation, top_agreement
 
 # Tokens of a pair: median, spread of the logarithm, fewest, most. Short as in CMedQA, mixed as RAG's passages, long as
 # in T2.

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from loadtest.bench.engine.agreement import rank_correlation
 from loadtest.bench.gpu.bench import Bench
 from loadtest.bench.gpu.rows import Row, skipped, tried
 from loadtest.bench.gpu.speed import STEPS, documents, recorded
 from loadtest.bench.gpu.timing import cut, pack, score
 from serve_app.domain.model import Precision
+from serve_app.evaluation.agreement import rank_correlation
 
 
 def precisions(bench: Bench) -> Iterator[Row]:
