@@ -1,7 +1,7 @@
 """What an evaluation found out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serve_app.evaluation.collection import Collection
 from serve_app.evaluation.scorer import ScorerFacts
@@ -52,7 +52,8 @@ class Depth:
 
     figures: by measure; empty without judgements. seconds: median of a query, asked alone; slow_seconds: the 95th
     percentile. timed: queries that were timed. usd_per_1k_queries: None where no price is known. moved: mean share of
-    the first ten places that hold another document than before.
+    the first ten places that hold another document than before. gain: by measure, against the candidates' own order.
+    behind: by measure, against the depth at which that measure is best. Both are empty where they cannot be told.
     """
 
     k: int
@@ -62,6 +63,8 @@ class Depth:
     timed: int
     usd_per_1k_queries: float | None
     moved: float
+    gain: Mapping[str, Difference] = field(default_factory=dict)
+    behind: Mapping[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,8 @@ class Outcome:
 
     measures: their names, the first one leads. before, change: empty where the candidates came in no order or nobody
     has judged. after: empty where nobody has judged. queries: all that were ranked. depths: by k ascending; empty where
-    one only was asked for. remarks: what a reader must know of the data. seconds, documents, tokens, nano_dollars: of
-    all scoring, kept scores included.
+    the candidates came in no order. remarks: what a reader must know of the data. seconds, documents, tokens,
+    nano_dollars: of all scoring, kept scores included.
     """
 
     collection: Collection
