@@ -9,6 +9,7 @@ from serve_app.cli.accounts import accounts
 from serve_app.cli.check import check
 from serve_app.cli.credits import credits  # noqa: A004
 from serve_app.cli.doctor import doctor
+from serve_app.cli.evaluation.group import evaluation
 from serve_app.cli.keys import keys
 from serve_app.cli.ledger import ledger
 from serve_app.cli.models import models
@@ -19,7 +20,7 @@ from serve_app.cli.serve import serve
 from serve_app.cli.settings import settings
 
 COMMANDS = (serve, rank, models, settings, doctor, check, release, openapi)
-GROUPS = {"accounts": accounts, "keys": keys, "credits": credits, "ledger": ledger}
+GROUPS = {"eval": evaluation, "accounts": accounts, "keys": keys, "credits": credits, "ledger": ledger}
 
 app = typer.Typer(
     no_args_is_help=True,

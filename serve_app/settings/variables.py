@@ -11,7 +11,7 @@ from pydantic_settings import SettingsError
 ENV_PREFIX = "RAYRANK_"
 DELIMITER = "__"
 # Begin as settings do and are none: those of load tests and of the API's tests.
-OTHERS = re.compile(rf"{ENV_PREFIX}(LOAD_\w+|FUZZ)")
+OTHERS = re.compile(rf"{ENV_PREFIX}(LOAD_\w+|FUZZ|KEY)")
 # What Kubernetes tells each pod of a Service whose name begins with `rayrank`; PORT alone has a URL.
 SERVICE_LINK = re.compile(
     rf"{ENV_PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"

@@ -15,6 +15,7 @@ NAMES = {
     "memory",
     "TMPDIR",
     "HOME",
+    "results",
     "descriptors",
     "shared memory",
     "clock",

@@ -8,6 +8,7 @@ import pytest
 from typer.main import get_command
 
 from serve_app.cli.commands import app
+from serve_app.cli.evaluation.group import RunsWhereNothingIsNamed
 from tests.docs.pages import PAGES, ROOT
 
 BLOCKS = [
@@ -59,6 +60,8 @@ def test_options_of_our_own_command_are_known(block: str) -> None:
         rest = words[1:]
         while rest and rest[0] in getattr(command, "commands", {}):
             command = command.commands[rest.pop(0)]
+        if isinstance(command, RunsWhereNothingIsNamed):
+            command = command.commands["run"]
         options = {name for each in command.params for name in each.opts}
         assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= options
 

@@ -1,0 +1,62 @@
+"""`rayrank eval compare`: whether one saved run is better than another."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from serve_app.cli.account_options import JsonOption
+from serve_app.domain.errors import UserError
+from serve_app.evaluation.outcome import Difference
+from serve_app.evaluation.paired import difference
+from serve_app.evaluation.record import SavedRun, load_saved
+
+SavedFile = Annotated[Path, typer.Argument(help="What `rayrank eval … --save FILE` wrote.")]
+
+
+def compare(first: SavedFile, second: SavedFile, *, as_json: JsonOption = False) -> None:
+    """Compare two saved runs on the same data: a paired test over the queries that both have."""
+    one, other = load_saved(first), load_saved(second)
+    _require_same_data(one, other)
+    found = {
+        name: difference(one.values[name], other.values[name])
+        for name in one.values
+        if one.values[name] and other.values.get(name)
+    }
+    if not found:
+        raise UserError(f"{first} and {second} have no measure in common")
+    if as_json or not sys.stdout.isatty():
+        record = {"first": one.model, "second": other.model, "dataset": one.dataset}
+        differences = {name: asdict(change) for name, change in found.items()}
+        typer.echo(json.dumps(record | {"change": differences}, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    console.print(f"from {escape(one.model)} ({first}) to {escape(other.model)} ({second}):", soft_wrap=True)
+    console.print(_table(found))
+
+
+def _require_same_data(one: SavedRun, other: SavedRun) -> None:
+    if one.dataset != other.dataset:
+        raise UserError(f"{one.path} is of {one.dataset}, {other.path} of {other.dataset}: there is nothing to compare")
+    for name, values in one.values.items():
+        theirs = other.values.get(name, values)
+        if missing := sorted(values.keys() ^ theirs.keys()):
+            raise UserError(
+                f"{one.path} and {other.path} do not have the same queries: {len(missing):,} are in one alone, "
+                f"such as {missing[0]!r}"
+            )
+
+
+def _table(found: dict[str, Difference]) -> Table:
+    table = Table("measure", "change", "95 % interval", "p", "better", "worse", box=None)
+    for name, change in found.items():
+        interval = f"{change.low:+.4f} to {change.high:+.4f}"
+        cells = (f"{change.mean:+.4f}", interval, f"{change.p_value:.2g}", f"{change.better:,}", f"{change.worse:,}")
+        table.add_row(name, *cells)
+    return table
