@@ -4,7 +4,6 @@ A file says itself which model it is of, so its name is free; `add_run` and `add
 """
 
 import fcntl
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from serve_app.catalog.catalog import Catalog, CatalogError
 from serve_app.catalog.problem import first_problem
 from serve_app.domain.errors import shown
 from serve_app.domain.measured import MeasuredRun, PrecisionCheck
+from serve_app.domain.whole_file import write_whole
 
 SHIPPED = Path(str(resources.files("serve_app.catalog") / "results"))
 LARGEST_BYTES = 2**20
@@ -145,7 +145,7 @@ class Measurements:
 def add_run(folder: Path, model: str, run: MeasuredRun) -> Path:
     """Keep a run beside a model's others, in place of an older one of the same setting. Returns the file.
 
-    model: its id. Raises CatalogError where the file cannot be written, or is wrong already: it is not lost for that.
+    model: its id. Raises UserError where the file cannot be written, or is wrong already: it is not lost for that.
     """
     return _added(folder, model, lambda kept: replace(kept, measured=_newest((run, *kept.measured))))
 
@@ -170,7 +170,7 @@ def _added(folder: Path, model: str, change: Callable[[ModelResults], ModelResul
             kept = read_results(path) if path.exists() else ModelResults(model)
             if kept.model.lower() != model.lower():
                 raise CatalogError(f"{path}: model: {shown(kept.model)} has this file already")
-            _write(path, FILE.dump_json(change(kept), indent=2) + b"\n")
+            write_whole(path, FILE.dump_json(change(kept), indent=2) + b"\n")
     except OSError as error:
         raise CatalogError(f"results cannot be kept in {path}: {error.strerror}") from None
     return path
@@ -182,17 +182,3 @@ def _alone_in(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _write(path: Path, content: bytes) -> None:
-    """The whole file or none of it, also where the machine stops meanwhile."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as output:
-            output.write(content)
-            output.flush()
-            os.fsync(output.fileno())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from serve_app.domain.errors import UserError, shown
 from serve_app.domain.spreadsheet import harmless, id_cell, id_of
+from serve_app.domain.whole_file import write_whole
 from serve_app.evaluation.excerpt import excerpt
 from serve_app.evaluation.outcome import Outcome, QueryOutcome
-from serve_app.evaluation.whole_file import write_whole
 
 COLUMNS = ("query_id", "document_id", "grade", "query", "document")
 PLACES = 5  # first places of either order that are judged

@@ -24,11 +24,8 @@ def counted(outcome: Outcome, measure: str) -> int:
 
 def _without_candidates(outcome: Outcome) -> int:
     """Queries with a relevant document that were not ranked."""
-    ranked, collection = {query.id for query in outcome.queries}, outcome.collection
-    return sum(
-        query in collection.queries and query not in ranked and any(grade > 0 for grade in grades.values())
-        for query, grades in collection.judgements.items()
-    )
+    ranked = {query.id for query in outcome.queries}
+    return sum(query not in ranked for query in outcome.collection.answerable)
 
 
 def gain(query: QueryOutcome, measure: str) -> float:

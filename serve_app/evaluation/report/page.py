@@ -12,10 +12,10 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from serve_app import __version__
+from serve_app.domain.whole_file import write_whole
 from serve_app.evaluation.excerpt import excerpt
 from serve_app.evaluation.outcome import Outcome
 from serve_app.evaluation.report import cases, figures, orders, plots, tables, verdict
-from serve_app.evaluation.whole_file import write_whole
 from serve_app.web import formats
 
 MOST_REMARKS, REMARK_CHARACTERS, FACT_CHARACTERS, NAME_CHARACTERS = 30, 500, 300, 100

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serve_app.domain.errors import UserError
-from serve_app.evaluation.whole_file import write_whole
+from serve_app.domain.whole_file import write_whole
 
 
 def test_what_was_there_stays_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
