@@ -50,9 +50,10 @@ class MeasuredRun:
     """A data set that a model has ranked.
 
     measures: 0 to 1, by name, the leading one first. before: the same of the order in which the documents came; empty
-    where that means nothing. queries, documents: ranked, all together. k: documents of a query at most. first_stage:
-    what found them, or "". precision: that the model computed in, or "" where a server did not say. machine: in words.
-    command: that gives it again. usd_per_1k_queries, seconds_per_query: None where they are not known.
+    where that means nothing. queries: that the measures are means over. documents: ranked, all together. k: documents
+    of a query at most. first_stage: what found them, or "". precision: that the model computed in, or "" where a server
+    did not say. machine: in words. command: that gives it again. usd_per_1k_queries, seconds_per_query: None where they
+    are not known.
     """
 
     __pydantic_config__: ClassVar = STRICT

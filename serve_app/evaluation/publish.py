@@ -9,6 +9,7 @@ from serve_app.catalog.measured import add_run
 from serve_app.domain.errors import UserError
 from serve_app.domain.measured import Interval, MeasuredRun
 from serve_app.evaluation.outcome import Figure, Outcome
+from serve_app.evaluation.report.orders import counted
 
 
 def publish(outcome: Outcome, folder: Path) -> Path:
@@ -36,7 +37,7 @@ def measured_run(outcome: Outcome) -> MeasuredRun:
             dataset=name,
             measures=_intervals({each: outcome.after[each] for each in measures}),
             before=_intervals({each: outcome.before[each] for each in measures if each in outcome.before}),
-            queries=len(outcome.queries),
+            queries=counted(outcome, measures[0]),
             documents=ranked,
             k=outcome.k,
             first_stage=outcome.collection.first_stage,
@@ -44,7 +45,7 @@ def measured_run(outcome: Outcome) -> MeasuredRun:
             machine=outcome.scorer.machine,
             command=outcome.command,
             at=datetime.fromisoformat(outcome.at),
-            usd_per_1k_queries=None if usd is None else float(Decimal(usd) * ranked / len(outcome.queries)),
+            usd_per_1k_queries=None if usd is None else float(f"{Decimal(usd) * ranked / len(outcome.queries):.4g}"),
             # A query's time is only told where it was asked alone.
             seconds_per_query=depth.seconds if depth and depth.timed else None,
         )

@@ -23,7 +23,10 @@ OUTCOME = Outcome(
     before={"nDCG@10": Figure(0.1, 0.05, 0.15)},
     after={"MAP": Figure(0.5, 0.4, 0.6), "nDCG@10": Figure(1 / 3, 0.2, 0.4)},
     change={},
-    queries=[QueryOutcome("q", "abc", "bac", {}, {}, {}), QueryOutcome("r", "a", "a", {}, {}, {})],
+    queries=[
+        QueryOutcome("q", "abc", "bac", {}, {"nDCG@10": 1 / 3}, {}),
+        QueryOutcome("r", "a", "a", {}, {}, {}),  # nobody has judged it
+    ],
     depths=[Depth(1, {}, 0.1, 0.2, 20, 0.008, 0), Depth(2, {}, 0.25, 0.4, 20, 0.012, 0)],
     remarks=[],
     seconds=5,
@@ -42,7 +45,7 @@ def test_an_outcome_is_kept_among_its_models_results(tmp_path: Path) -> None:
         ("MAP", Interval(0.5, 0.4, 0.6)),
     ]
     assert run.before == {"nDCG@10": Interval(0.1, 0.05, 0.15)}
-    assert (run.dataset, run.first_stage, run.k, run.queries, run.documents) == ("Cranfield", "BM25", 2, 2, 3)
+    assert (run.dataset, run.first_stage, run.k, run.queries, run.documents) == ("Cranfield", "BM25", 2, 1, 3)
     assert (run.precision, run.machine, run.command) == ("bfloat16", "2 cores", "rayrank eval")
     assert run.at == datetime(2026, 1, 31, 12, tzinfo=UTC)
     assert run.usd_per_1k_queries == pytest.approx(0.012)
