@@ -24,3 +24,8 @@ class Collection:
     candidates: Mapping[str, Sequence[str]] | None = None
     first_stage: str = ""
     fully_judged: bool = False
+
+    @property
+    def answerable(self) -> list[str]:
+        """The queries with a relevant document, which alone count in means."""
+        return [query for query in self.queries if any(grade > 0 for grade in self.judgements.get(query, {}).values())]

@@ -54,8 +54,8 @@ async def ask_alone(
         for k in ks:
             texts = each.texts[:k]
             if kept.alone(each.query, texts) is None:
-                if not warm:  # whoever comes first waits for more than the scoring
-                    await scorer.score(each.query, texts, alone=True)
+                if not warm:  # whoever comes first waits for more than the scoring; it is paid like the others
+                    kept.add(each.query, texts, await scorer.score(each.query, texts, alone=True))
                     warm = True
                 kept.add(each.query, texts, await scorer.score(each.query, texts, alone=True), alone=True)
             told(len(texts))

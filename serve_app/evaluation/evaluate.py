@@ -196,11 +196,7 @@ def _judged(collection: Collection, ranked: Sequence[Ranked]) -> tuple[Judgement
         said.append(f"queries without candidates: {empty:,}; those with a relevant document count 0 before and after")
     if strangers := len((collection.candidates or {}).keys() - collection.queries.keys()):
         said.append(f"queries with candidates and without a text: {strangers:,}; they are left out")
-    judged = {
-        query: collection.judgements[query]
-        for query in collection.queries
-        if any(grade > 0 for grade in collection.judgements.get(query, {}).values())
-    }
+    judged = {query: collection.judgements[query] for query in collection.answerable}
     if collection.judgements and not judged:
         said.append("no query has a relevant document: nothing can be said of quality")
     return judged, said

@@ -21,7 +21,6 @@ from serve_app.domain.errors import UserError, shown
 from serve_app.domain.float32 import shortest_each
 from serve_app.evaluation.scorer import QueryScores, ScorerFacts
 
-FOLDER = Path(".rayrank/scores")
 DIGEST_BYTES = 12
 COUNTS = ("tokens", "documents", "nano_dollars")
 

@@ -20,7 +20,8 @@ from serve_app.domain.request import InputType
 from serve_app.evaluation.scorer import QueryScores, ScorerFacts
 from serve_app.evaluation.served_answer import ServedModelFacts, complaint, model_facts, query_scores, text_vectors
 
-TIMEOUT_S = 120.0
+TIMEOUT_S, TIMEOUT_TO_OPEN_S = 120.0, 15.0
+HIGHEST_PORT = 65_535
 AT_ONCE = 4  # requests
 MOST_DOCUMENTS = 1_000  # of a request, until the server says less
 MOST_BYTES = 32 * 2**20  # of an answer
@@ -78,6 +79,8 @@ def _base(url: str) -> str:
         raise UserError(f"{shown(url)} is no address of a server: {error}") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise UserError(f"{shown(url)} is no address of a server; one begins with http:// or https://")
+    if not 0 < (parsed.port or 80) <= HIGHEST_PORT:
+        raise UserError(f"{shown(url)} is no address of a server: ports go from 1 to {HIGHEST_PORT:,}")
     if parsed.userinfo:  # it would be shown, and kept
         raise UserError("a server's address has no user and password in it; give an API key")
     return str(parsed.copy_with(query=None, fragment=None)).rstrip("/").removesuffix("/v1")
@@ -94,7 +97,9 @@ class Asker:
 
     async def json(self, method: str, path: str) -> Any:
         """The JSON of an answer. Raises UserError where there is none, or it is an error."""
-        answered = await self.answered(method, path, tries=TRIES_TO_OPEN)
+        answered = await self.answered(
+            method, path, tries=TRIES_TO_OPEN, timeout_s=min(TIMEOUT_TO_OPEN_S, self._timeout_s)
+        )
         if answered.status != httpx.codes.OK:
             raise UserError(self.told(answered))
         return self.parsed(answered)
@@ -107,21 +112,22 @@ class Asker:
         *,
         again: Container[int] = WORTH_WAITING,
         tries: int = TRIES,
+        timeout_s: float | None = None,
     ) -> Answered:
         """The first answer that more waiting would not change, or the last one. Raises UserError where none came.
 
         Each try has the same Idempotency-Key, so that a request whose answer was lost is charged once. again: the
-        statuses after which it is sent again.
+        statuses after which it is sent again. timeout_s: of a try, None for the usual one.
         """
         headers = {} if body is None else {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
-        wait_s = FIRST_WAIT_S
+        wait_s, timeout_s = FIRST_WAIT_S, timeout_s or self._timeout_s
         for tried in range(1, tries + 1):
             last = tried == tries
             try:
-                answered = await self._once(method, path, body, headers)
+                answered = await self._once(method, path, body, headers, timeout_s)
             except (httpx.RequestError, TimeoutError) as error:
                 if last or isinstance(error, httpx.UnsupportedProtocol):
-                    why = f"no answer within {self._timeout_s:g} s" if isinstance(error, TimeoutError) else error
+                    why = f"no answer within {timeout_s:g} s" if isinstance(error, TimeoutError) else error
                     why = str(why) or type(error).__name__
                     raise UserError(f"{self.base}{path}: {why}; tried {tried} times") from None
                 asked_to_wait_s = None
@@ -134,12 +140,14 @@ class Asker:
             wait_s *= 2
         raise AssertionError("the last try has answered or raised")
 
-    async def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answered:
+    async def _once(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout_s: float
+    ) -> Answered:
         began = time.perf_counter()
         content = bytearray()
         # httpx's own limits are of each read: a server that drips would never end.
         async with (
-            asyncio.timeout(self._timeout_s),
+            asyncio.timeout(timeout_s),
             self._client.stream(method, self.base + path, content=body, headers=headers) as response,
         ):
             async for piece in response.aiter_bytes():

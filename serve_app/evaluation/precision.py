@@ -138,23 +138,26 @@ def compared(
     command: str,
     at: str,
 ) -> PrecisionCheck:
-    """How far scores rank as exact ones do. facts: of who gave the scores."""
-    return PrecisionCheck(
-        precision=facts.precision,
-        dataset=pairs.collection.name,
-        queries=len(pairs.candidates),
-        pairs=pairs.count,
-        rank_correlation=kept(rank_correlation(scores, exact)),
-        top_1=kept(top_agreement(scores, exact, 1)),
-        top_10=kept(top_agreement(scores, exact, 10)),
-        largest_difference=kept(
-            max(float(np.abs(one - other).max()) for one, other in zip(scores, exact, strict=True))
-        ),
-        changes=_changes(pairs, exact, scores, measures),
-        machine=facts.machine,
-        command=command,
-        at=datetime.fromisoformat(at),
-    )
+    """How far scores rank as exact ones do. facts: of who gave the scores. Raises UserError where none can be kept."""
+    try:
+        return PrecisionCheck(
+            precision=facts.precision,
+            dataset=pairs.collection.name,
+            queries=len(pairs.candidates),
+            pairs=pairs.count,
+            rank_correlation=kept(rank_correlation(scores, exact)),
+            top_1=kept(top_agreement(scores, exact, 1)),
+            top_10=kept(top_agreement(scores, exact, 10)),
+            largest_difference=kept(
+                max(float(np.abs(one - other).max()) for one, other in zip(scores, exact, strict=True))
+            ),
+            changes=_changes(pairs, exact, scores, measures),
+            machine=facts.machine,
+            command=command,
+            at=datetime.fromisoformat(at),
+        )
+    except ValueError as error:
+        raise UserError(f"{pairs.collection.name}: cannot be kept: {error}") from None
 
 
 def _changes(pairs: Pairs, exact: Scores, scores: Scores, measures: Sequence[Measure]) -> dict[str, Interval]:

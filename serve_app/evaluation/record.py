@@ -8,19 +8,28 @@ from typing import Any
 
 from serve_app.domain.errors import UserError
 from serve_app.domain.price import format_usd
+from serve_app.domain.whole_file import write_whole
+from serve_app.evaluation.collection import Collection
+from serve_app.evaluation.fingerprint import fingerprint
 from serve_app.evaluation.outcome import Outcome
-from serve_app.evaluation.whole_file import write_whole
 
 FORM = 1  # of the file
 
 
 @dataclass(frozen=True, slots=True)
 class SavedRun:
-    """What two runs are compared by. values: measure → query id → value, after reranking."""
+    """What two runs are compared by.
+
+    data: tells queries and judgements from others. precision: "" where a server did not say. values: measure → query
+    id → value, after reranking; all that the means are of, also the 0 of a query with relevant documents for which
+    nothing was found.
+    """
 
     path: Path
     dataset: str
+    data: str
     model: str
+    precision: str
     values: Mapping[str, Mapping[str, float]]
 
 
@@ -62,7 +71,14 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
         }
         for query in outcome.queries
     ]
-    return summary(outcome) | {"queries": queries}
+    ranked = {query.id for query in outcome.queries}
+    not_found = [query for query in outcome.collection.answerable if query not in ranked]
+    data = fingerprint({"queries": dict(outcome.collection.queries), "judgements": _plain(outcome.collection)})
+    return summary(outcome) | {"data": data, "queries": queries, "not_found": not_found if outcome.after else []}
+
+
+def _plain(collection: Collection) -> dict[str, dict[str, int]]:
+    return {query: dict(grades) for query, grades in collection.judgements.items()}
 
 
 def save(outcome: Outcome, path: Path) -> None:
@@ -78,7 +94,10 @@ def load_saved(path: Path) -> SavedRun:
         for query in record["queries"]:
             for name, value in query["after"].items():
                 values[name][query["id"]] = float(value)
-        found = SavedRun(path, str(record["dataset"]), str(record["model"]), values)
+        for by_query in values.values():
+            by_query.update(dict.fromkeys(record["not_found"], 0.0))
+        dataset, data, model, precision = (str(record[name]) for name in ("dataset", "data", "model", "precision"))
+        found = SavedRun(path, dataset, data, model, precision, values)
         known = record["form"] == FORM
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None

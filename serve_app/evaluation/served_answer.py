@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -16,6 +15,7 @@ from serve_app.domain.price import MAX_USD, NANO_DOLLARS
 from serve_app.evaluation.fingerprint import fingerprint
 from serve_app.evaluation.scorer import QueryScores, ScorerFacts
 
+HIGHEST = float(np.finfo(np.float32).max)  # of a score, which is kept as float32
 MOST_CHARACTERS = 300  # of a server's message
 # Of what is said of a model, what its scores and their price depend on. `created` changes with every deploy.
 TELLING = ("id", "created", "architecture", "context_length", "parameters", "published", "updated", "pricing")
@@ -37,9 +37,11 @@ def model_facts(listed: Any, url: str, model: str | None) -> ServedModelFacts:
     entries = listed.get("data") if isinstance(listed, dict) else None
     if not isinstance(entries, list) or not all(isinstance(each, dict) and _named(each) for each in entries):
         raise UserError(f"{url}/v1/models: no list of models: {shown(listed)}")
+    if not entries:
+        raise UserError(f"{url}: no model is served there")
     found = [each for each in entries if model is None or model.lower() in _names(each)]
     if not found:
-        served = ", ".join(each["id"] for each in entries) or "none"
+        served = ", ".join(each["id"] for each in entries)
         raise UserError(f"{url}: the model {shown(model or '')} is not served there; served: {_one_line(served)}")
     entry = found[0]
     price = _price(entry.get("pricing"))
@@ -72,8 +74,8 @@ def query_scores(answer: Any, count: int, seconds: float, model: ServedModelFact
         )
         if type(index) is not int or not 0 <= index < count:
             raise UserError(f"{url}/v1/rerank: a result has the index {shown(index)} of {count:,} documents")
-        if not isinstance(score, int | float) or isinstance(score, bool) or not math.isfinite(score):
-            raise UserError(f"{url}/v1/rerank: documents[{index}] has the score {shown(score)}, which is no number")
+        if not isinstance(score, int | float) or isinstance(score, bool) or not -HIGHEST <= score <= HIGHEST:
+            raise UserError(f"{url}/v1/rerank: documents[{index}] has the score {shown(score)}, which is no float32")
         if index in scores:
             raise UserError(f"{url}/v1/rerank: documents[{index}] has two scores")
         scores[index] = float(score)

@@ -62,6 +62,12 @@ async def test_an_outcome_says_how_good_the_order_is_before_and_after(kept: Kept
     assert (outcome.documents, outcome.tokens, outcome.nano_dollars, outcome.seconds) == (7, 49, 56_000, 1.75)
 
 
+async def test_whatever_was_asked_is_in_what_was_spent(kept: KeptScores) -> None:
+    scorer = Overlap()
+    outcome = await run(kept, scorer, ks=[2, 5], timed_queries=2)
+    assert outcome.documents == scorer.pairs
+
+
 async def test_every_depth_follows_from_one_scoring(kept: KeptScores) -> None:
     scorer = Overlap()
     outcome = await run(kept, scorer, ks=[2, 1, 4], timed_queries=0)
@@ -83,7 +89,8 @@ async def test_a_depth_is_timed_by_asking_alone_at_that_depth(kept: KeptScores) 
         (1, 0.25, 0.25),
         (1, 1.25, 1.25),
     ]
-    assert [len(documents) for _, documents in scorer.asked] == [5, 2, 1, 1, 5]  # all, a first one for nothing, timed
+    assert [len(documents) for _, documents in scorer.asked] == [5, 2, 1, 1, 5]  # all, a first one to warm up, timed
+    assert outcome.documents == scorer.pairs  # each is paid
     assert told == [(5, 13), (7, 13), (8, 13), (13, 13)]
 
 
@@ -210,7 +217,7 @@ async def test_a_score_that_is_no_number_is_refused(kept: KeptScores) -> None:
 
 @given(
     st.dictionaries(
-        st.text(max_size=2),
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=2),
         st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 3).map(float), min_size=1),
         min_size=1,
         max_size=4,

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import json
 import math
@@ -191,6 +192,21 @@ async def test_an_address_where_nobody_answers_is_told_soon() -> None:
     assert sum(waits.slept) < 3
 
 
+async def test_a_server_that_takes_the_call_and_says_nothing_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve_app.evaluation.over_http.TIMEOUT_TO_OPEN_S", 0.01)
+    with pytest.raises(UserError, match=r"/v1/models: no answer within 0.01 s; tried 3 times$"):
+        async with served_scorer(URL, transport=Silent(), sleep=Waits()):
+            pass
+
+
+class Silent(httpx.AsyncBaseTransport):
+    """Takes requests and answers none."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing ends the wait")
+
+
 class Broken(httpx.AsyncBaseTransport):
     """Answers nothing."""
 
@@ -235,6 +251,8 @@ async def test_a_refusal_is_told_once_in_the_servers_words() -> None:
         (scored(1, 2, 3), "a result has the index 2 of 2 documents"),
         (scored(1, float("nan")), r"documents\[1\] has the score nan"),
         (scored(1, float("inf")), r"documents\[1\] has the score inf"),
+        (scored(1, 1e300), r"documents\[1\] has the score 1e\+300, which is no float32"),
+        (scored(1, 10**400), r"documents\[1\] has the score 1000.*, which is no float32"),
         (ok([{"index": 0, "relevance_score": None}]), r"documents\[0\] has the score null"),
         (ok([{"index": 0, "relevance_score": "1"}]), r"documents\[0\] has the score '1'"),
         (ok([{"index": 0, "relevance_score": 1}] * 2), r"documents\[0\] has two scores"),
@@ -277,6 +295,11 @@ async def test_the_first_model_is_the_default() -> None:
     assert (await facts(Server(), "org/Two")).usd_per_1k_documents is None
 
 
+async def test_a_server_without_models_is_told() -> None:
+    with pytest.raises(UserError, match="http://rayrank: no model is served there"):
+        await facts(Server(listed={"data": []}))
+
+
 async def test_a_model_that_is_not_served_is_told_with_those_that_are() -> None:
     with pytest.raises(UserError, match="the model 'org/three' is not served there; served: org/one, org/two"):
         await facts(Server(), "org/three")
@@ -308,7 +331,8 @@ async def test_a_list_of_models_that_is_none_is_refused(listed: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "rayrank:8000", "ftp://rayrank", "http://", "http://a\0b", "http://me:secret@rayrank"]
+    "url",
+    ["", "rayrank:8000", "ftp://rayrank", "http://", "http://a\0b", "http://me:secret@rayrank", "http://rayrank:99999"],
 )
 async def test_an_address_that_is_none_is_refused_and_no_password_is_shown(url: str) -> None:
     with pytest.raises(UserError, match="address") as refused:

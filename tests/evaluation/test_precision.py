@@ -3,7 +3,7 @@ import hashlib
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -112,6 +112,11 @@ async def test_a_precision_that_is_exact_by_another_name_is_no_check() -> None:
     machine.numbers["fast"] = "float32"
     (fast,) = await checked(machine, DATA, "fast")
     assert (fast.check, fast.refusal) == (None, "fast computes in float32 here, as exact does")
+
+
+async def test_a_check_that_cannot_be_kept_is_one_line() -> None:
+    with pytest.raises(UserError, match="dataset must have 200 characters at most; got 201"):
+        await checked(Machine(), replace(DATA, name="x" * 201))
 
 
 async def test_one_model_is_loaded_at_a_time() -> None:

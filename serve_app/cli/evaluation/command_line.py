@@ -9,7 +9,7 @@ from serve_app.launch.config_file import checked_settings
 
 
 def command_line() -> str:
-    """The command as it was given, without its key."""
+    """The command as it was given, without its key; U+FFFD where it is not UTF-8."""
     words = iter(sys.argv[1:])
     told = ["rayrank"]
     for word in words:
@@ -17,7 +17,7 @@ def command_line() -> str:
             next(words, None)
         elif not word.startswith("--key="):
             told.append(word)
-    return shlex.join(told)
+    return shlex.join(word.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for word in told)
 
 
 def now() -> str:

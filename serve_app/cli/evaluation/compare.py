@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated
 
 import typer
@@ -21,7 +22,10 @@ SavedFile = Annotated[Path, typer.Argument(help="What `rayrank eval … --save F
 
 
 def compare(first: SavedFile, second: SavedFile, *, as_json: JsonOption = False) -> None:
-    """Compare two saved runs on the same data: a paired test over the queries that both have."""
+    """Test two saved runs on the same data.
+
+    The test is paired, over the queries of both.
+    """
     one, other = load_saved(first), load_saved(second)
     _require_same_data(one, other)
     found = {
@@ -32,18 +36,29 @@ def compare(first: SavedFile, second: SavedFile, *, as_json: JsonOption = False)
     if not found:
         raise UserError(f"{first} and {second} have no measure in common")
     if as_json or not sys.stdout.isatty():
-        record = {"first": one.model, "second": other.model, "dataset": one.dataset}
+        record = {
+            "dataset": one.dataset,
+            "first": one.model,
+            "first_precision": one.precision,
+            "second": other.model,
+            "second_precision": other.precision,
+        }
         differences = {name: asdict(change) for name, change in found.items()}
         typer.echo(json.dumps(record | {"change": differences}, ensure_ascii=False))
         return
     console = Console(highlight=False)
-    console.print(f"from {escape(one.model)} ({first}) to {escape(other.model)} ({second}):", soft_wrap=True)
-    console.print(_table(found))
+    for place, run in (("first", one), ("second", other)):
+        console.print(f"{place}: {escape(_named(run))}", soft_wrap=True)
+    console.print(_table(one, other, found))
 
 
 def _require_same_data(one: SavedRun, other: SavedRun) -> None:
     if one.dataset != other.dataset:
         raise UserError(f"{one.path} is of {one.dataset}, {other.path} of {other.dataset}: there is nothing to compare")
+    if one.data != other.data:
+        raise UserError(
+            f"{one.path} and {other.path} have other queries or judgements, though both are of {one.dataset}"
+        )
     for name, values in one.values.items():
         theirs = other.values.get(name, values)
         if missing := sorted(values.keys() ^ theirs.keys()):
@@ -53,10 +68,22 @@ def _require_same_data(one: SavedRun, other: SavedRun) -> None:
             )
 
 
-def _table(found: dict[str, Difference]) -> Table:
-    table = Table("measure", "change", "95 % interval", "p", "better", "worse", box=None)
+def _named(run: SavedRun) -> str:
+    return f"{run.model}{f', {run.precision}' if run.precision else ''} ({run.path})"
+
+
+def _table(one: SavedRun, other: SavedRun, found: dict[str, Difference]) -> Table:
+    table = Table("measure", "first", "second", "change", "95 % interval", "p", "better", "worse", box=None)
     for name, change in found.items():
         interval = f"{change.low:+.4f} to {change.high:+.4f}"
-        cells = (f"{change.mean:+.4f}", interval, f"{change.p_value:.2g}", f"{change.better:,}", f"{change.worse:,}")
+        means = (f"{fmean(run.values[name].values()):.4f}" for run in (one, other))
+        cells = (
+            *means,
+            f"{change.mean:+.4f}",
+            interval,
+            f"{change.p_value:.2g}",
+            f"{change.better:,}",
+            f"{change.worse:,}",
+        )
         table.add_row(name, *cells)
     return table

@@ -17,6 +17,7 @@ from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
 from serve_app.catalog.measured import add_precision_check
 from serve_app.cli.account_options import JsonOption
+from serve_app.cli.evaluation.column_option import ColumnOption, named_columns
 from serve_app.cli.evaluation.command_line import command_line, now, results_folder
 from serve_app.cli.evaluation.progress import watched
 from serve_app.cli.interrupt import ended_at_once
@@ -44,17 +45,20 @@ def precision(
     precisions: Annotated[
         str, typer.Option("--precision", metavar="NAME[,NAME…]", help="Those that are compared with exact.")
     ] = "fast,int8",
+    columns: ColumnOption = None,
     queries: Annotated[int | None, typer.Option(min=1, help="Only so many queries, drawn the same every time.")] = None,
     keep: Annotated[bool, typer.Option(help="Show the figures in /v1/models and on the model's page.")] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank real text in float32 and in less, and say how far the two agree.
+    """Say how far less precision changes the order.
+
+    Real text is ranked in float32 and in less, and both orders are compared.
 
     A precision that this machine lacks is said and left out. Exit status 1 where none is left.
     """
     names = _named(precisions)
     card, faults = resolve(model, load_catalog()), Faults()
-    collection = read_collection(sources, faults=faults) if sources else definitions()
+    collection = read_collection(sources, faults=faults, columns=named_columns(columns)) if sources else definitions()
     for line in faults.lines:
         notices.print(line, markup=False)
     checked = _checked(card, collection, names, queries)
@@ -107,12 +111,16 @@ def _checked(card: Card, collection: Collection, precisions: Sequence[Precision]
 
 
 def _table(found: list[PrecisionCheck]) -> Table:
-    table = Table("precision", "same first", "same top 10", "rank correlation", *MEASURES, "pairs", box=None)
-    for check in found:
-        changes = (check.changes.get(name) for name in MEASURES)
-        moved = (
-            f"{change.mean:+.4f} ({change.low:+.4f} to {change.high:+.4f})" if change else "" for change in changes
-        )
-        agreement = (f"{check.top_1:.1%}", f"{check.top_10:.1%}", f"{check.rank_correlation:.5f}")
-        table.add_row(check.precision, *agreement, *moved, f"{check.pairs:,}")
+    """A column for each precision, so that three have room beside each other."""
+    table = Table("", *(check.precision for check in found), box=None)
+    table.add_row("same first", *(f"{check.top_1:.1%}" for check in found))
+    table.add_row("same top 10", *(f"{check.top_10:.1%}" for check in found))
+    table.add_row("rank correlation", *(f"{check.rank_correlation:.5f}" for check in found))
+    for name in MEASURES:
+        changes = [check.changes.get(name) for check in found]
+        if any(changes):
+            table.add_row(f"change of {name}", *(f"{change.mean:+.4f}" if change else "" for change in changes))
+            spans = (f"{change.low:+.4f} to {change.high:+.4f}" if change else "" for change in changes)
+            table.add_row("  95 % interval", *spans)
+    table.add_row("pairs", *(f"{check.pairs:,}" for check in found))
     return table

@@ -20,7 +20,7 @@ class Watch(Protocol):
 @contextmanager
 def watched(description: str) -> Iterator[Watch]:
     """A bar that is there as long as the work, where somebody looks at it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notices, transient=True, disable=not notices.is_terminal) as progress:
         task = progress.add_task(description, total=None)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from serve_app.cli.account_options import JsonOption
+from serve_app.cli.evaluation.column_option import ColumnOption, named_columns
 from serve_app.cli.evaluation.command_line import command_line, now, results_folder
 from serve_app.cli.evaluation.progress import Watch, watched
 from serve_app.cli.evaluation.target import SCORES, EvaluatedOption, KeyOption, ScoresOption, Target, UrlOption
@@ -64,6 +65,7 @@ def run(
     ] = None,
     layout: Annotated[Layout, typer.Option(help="How the data lies; auto: recognised.")] = "auto",
     split: Annotated[str | None, typer.Option(help="Of a data set that has several.")] = None,
+    columns: ColumnOption = None,
     candidates: Annotated[
         Path | None, typer.Option(help="A TREC run: the candidates of each query, best first.")
     ] = None,
@@ -80,7 +82,9 @@ def run(
     scores: ScoresOption = SCORES,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank a data set with a model, and say how well, with intervals: before reranking, and after.
+    """Rank a data set, and say how well: before and after.
+
+    Every figure has its interval. The name `run` may be left out: `rayrank eval DATA`.
 
     Scores are kept: the same command again costs nothing, and one that was stopped goes on where it was.
     """
@@ -88,13 +92,18 @@ def run(
         raise UserError(f"{MOST_SOURCES} sources at most: QUERIES DOCUMENTS JUDGEMENTS; got {len(sources)}")
     target = Target(model, precision, url, key)
     depths = _depths(at)
-    names = [measure(name).name for name in measures or DEFAULT_MEASURES]
+    _require_room([path for path in (report, sheet, save, trec) if path is not None], sheet)
+    names = list(dict.fromkeys(measure(name).name for name in measures or DEFAULT_MEASURES))
     faults = Faults(strict=strict)
-    collection = read_collection(sources, faults=faults, layout=layout, split=split, candidates=candidates)
+    collection = read_collection(
+        sources, faults=faults, layout=layout, split=split, candidates=candidates, columns=named_columns(columns)
+    )
     if queries is not None:
         collection = sample_queries(collection, queries, faults)
     for line in faults.lines:
         notices.print(line, markup=False)
+    if publish and not collection.answerable:
+        raise UserError(f"{collection.name}: no query has a relevant document, so there is no quality to publish")
     if first is not None and collection.first_stage:
         raise UserError(f"the data has candidates already, by {collection.first_stage}: leave --first out")
     if first is None and collection.candidates is None:
@@ -110,7 +119,7 @@ def run(
     else:
         from serve_app.cli.evaluation.table import show_outcome
 
-        show_outcome(found, worst_queries=worst)
+        show_outcome(found, already_told=faults.lines, worst_queries=worst)
     _write(found, report=report, sheet=sheet, save=save, trec=trec, publish=publish)
 
 
@@ -130,7 +139,7 @@ def evaluate_here(asked: Evaluated) -> Outcome:
     """Score what is not kept, and say how well it ranks. Raises UserError."""
     collection = asked.collection
     depths = asked.depths or ([DEPTH] if collection.first_stage else [])
-    with ended_at_once(), watched(f"loading {asked.target.model or EMBEDDED_MODEL}") as watch:
+    with ended_at_once(), watched(f"opening {asked.target.url or asked.target.model or EMBEDDED_MODEL}") as watch:
         return asyncio.run(_evaluate(asked, depths, watch))
 
 
@@ -148,7 +157,7 @@ async def _evaluate(asked: Evaluated, depths: Sequence[int], watch: Watch) -> Ou
             command=command_line(),
             at=now(),
             remarks=asked.remarks,
-            watch=watch,
+            watch=lambda done, total: watch(done, total, "scoring"),
         )
 
 
@@ -161,6 +170,21 @@ def find_candidates(collection: Collection, first: FirstStage, model: str, k: in
             return bm25(collection, k, watch=watch)
         with ended_at_once():
             return asyncio.run(by_embedding(collection, Target(model).card, k, watch=watch))
+
+
+def _require_room(outputs: Sequence[Path], sheet: Path | None) -> None:
+    """Raise UserError, before anything is scored or paid, where a file cannot be written."""
+    for path in outputs:
+        if outputs.count(path) > 1:
+            raise UserError(f"{path} is to be two files at once: name another one")
+        if path.is_dir():
+            raise UserError(f"cannot write {path}: Is a directory")
+        if not path.parent.is_dir():
+            raise UserError(f"cannot write {path}: there is no folder {path.parent}")
+    if sheet is not None and sheet.exists():
+        from serve_app.evaluation.judging import read_sheet
+
+        read_sheet(sheet)
 
 
 def _depths(text: str | None) -> list[int]:

@@ -1,5 +1,6 @@
 """An outcome on a terminal."""
 
+from collections.abc import Collection as Container
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -8,20 +9,23 @@ from rich.table import Table
 
 from serve_app.domain.price import format_usd
 from serve_app.evaluation.collection import Collection
+from serve_app.evaluation.excerpt import excerpt
 from serve_app.evaluation.outcome import Depth, Difference, Figure, Outcome
 from serve_app.evaluation.worst import worst
+from serve_app.web.formats import plural
 
 SHOWN_CHARACTERS = 90  # of a text
 SHOWN_ABOVE = 3  # documents above the right one
 MILLISECONDS = 1_000
 
 
-def show_outcome(outcome: Outcome, *, worst_queries: int) -> None:
-    """Print the figures, what they cost, and the queries that did worst."""
+def show_outcome(outcome: Outcome, *, already_told: Container[str] = (), worst_queries: int) -> None:
+    """Print the figures, what they cost, and the queries that did worst. already_told: remarks left out."""
     console = Console(highlight=False)
     scorer, collection = outcome.scorer, outcome.collection
+    count = plural(len(outcome.queries), "query", "queries")
     console.print(
-        f"{escape(scorer.model)} on {escape(collection.name)}: {len(outcome.queries):,} queries{_staged(collection)}",
+        f"{escape(scorer.model)} on {escape(collection.name)}: {count}{_staged(collection)}",
         soft_wrap=True,
     )
     if outcome.after:
@@ -29,17 +33,26 @@ def show_outcome(outcome: Outcome, *, worst_queries: int) -> None:
     if outcome.depths:
         console.print(_depths(outcome))
     if not outcome.after:
-        console.print("nobody has judged, so that nothing is known of quality: --sheet writes pairs to judge")
+        console.print(
+            "nobody has judged, so that nothing is known of quality: --sheet writes pairs to judge", soft_wrap=True
+        )
     cost = f", ${format_usd(outcome.nano_dollars)}" if outcome.nano_dollars else ""
-    console.print(f"{outcome.documents:,} documents, {outcome.tokens:,} tokens, {outcome.seconds:,.0f} s{cost}")
+    console.print(f"scored: {outcome.documents:,} documents, {outcome.tokens:,} tokens{cost}")
     for remark in outcome.remarks:
+        if remark in already_told:
+            continue
         console.print(escape(remark), soft_wrap=True, style="yellow")
     if worst_queries and outcome.after:
         _show_worst(console, outcome, worst_queries)
 
 
 def _staged(collection: Collection) -> str:
-    return f", candidates by {escape(collection.first_stage)}" if collection.first_stage else ""
+    return f", candidates by {escape(_short_stage(collection))}" if collection.first_stage else ""
+
+
+def _short_stage(collection: Collection) -> str:
+    """The first stage without its settings."""
+    return collection.first_stage.partition(" (")[0]
 
 
 def _figures(figures: Mapping[str, Figure]) -> Table:
@@ -50,8 +63,8 @@ def _figures(figures: Mapping[str, Figure]) -> Table:
 
 
 def _changed(outcome: Outcome) -> Table:
-    stage = escape(outcome.collection.first_stage.partition(" (")[0])
-    table = Table("measure", stage, f"reranked to {outcome.k:,}", "change", "95 % interval", "p", box=None)
+    stage = escape(_short_stage(outcome.collection))
+    table = Table("measure", stage, f"{outcome.k:,} reranked", "change", "95 % interval", "p", box=None)
     for name, after in outcome.after.items():
         change = outcome.change[name]
         cells = (f"{outcome.before[name].mean:.4f}", f"{after.mean:.4f}", f"{change.mean:+.4f}", _interval(change))
@@ -65,16 +78,16 @@ def _interval(figure: Figure | Difference) -> str:
 
 
 def _depths(outcome: Outcome) -> Table:
-    lead = outcome.measures[0] if outcome.after else "first ten moved"
-    table = Table("k", lead, "95 % interval", "ms a query", "slowest 5 %", "$ for 1,000 queries", box=None)
+    quality = (outcome.measures[0], "95 % interval") if outcome.after else ("first ten moved",)
+    table = Table("k", *quality, "ms a query", "slowest 5 %", "$ for 1,000 queries", box=None)
     for depth in outcome.depths:
-        table.add_row(f"{depth.k:,}", *_quality(depth, lead), *_effort(depth))
+        table.add_row(f"{depth.k:,}", *_quality(depth, outcome.measures[0]), *_effort(depth))
     return table
 
 
-def _quality(depth: Depth, lead: str) -> tuple[str, str]:
+def _quality(depth: Depth, lead: str) -> tuple[str, ...]:
     figure = depth.figures.get(lead)
-    return (f"{depth.moved:.0%}", "") if figure is None else (f"{figure.mean:.4f}", _interval(figure))
+    return (f"{depth.moved:.0%}",) if figure is None else (f"{figure.mean:.4f}", _interval(figure))
 
 
 def _effort(depth: Depth) -> tuple[str, str, str]:
@@ -90,13 +103,12 @@ def _show_worst(console: Console, outcome: Outcome, count: int) -> None:
     for failure in failures:
         query, above = failure.query, failure.above
         text = _short(outcome.collection.queries[query.id])
-        console.print(f"  {lead} {query.after_values[lead]:.4f}  {escape(query.id)}: {text}", soft_wrap=True)
+        console.print(f"  {lead} {query.after_values[lead]:.4f}  {_short(query.id)}: {text}", soft_wrap=True)
         for document in above[:SHOWN_ABOVE]:
-            console.print(f"      {escape(document)}: {_short(outcome.collection.documents[document])}", soft_wrap=True)
+            console.print(f"      {_short(document)}: {_short(outcome.collection.documents[document])}", soft_wrap=True)
         if len(above) > SHOWN_ABOVE:
             console.print(f"      and {len(above) - SHOWN_ABOVE:,} more")
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return escape(line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…")
+    return escape(excerpt(text, SHOWN_CHARACTERS))

@@ -1,5 +1,6 @@
 """Who is asked for scores: a model in this process, or one that a server serves."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ ScoresOption = Annotated[
 UrlOption = Annotated[
     str | None, typer.Option(help="Ask the server at this address, such as http://127.0.0.1:8000, and pay its price.")
 ]
-KeyOption = Annotated[str | None, typer.Option(envvar=KEY_VARIABLE, help="API key for --url.")]
+KeyOption = Annotated[str | None, typer.Option(help=f"API key for --url. [env var: {KEY_VARIABLE}]")]
 EvaluatedOption = Annotated[
     str | None,
     typer.Option(
@@ -40,7 +41,10 @@ SCORES = Path(".rayrank/scores")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A model and where it is. model: None for the embedded one, or with a URL for the server's default."""
+    """A model and where it is.
+
+    model: None for the embedded one, or with a URL for the server's default. key: None for the environment's.
+    """
 
     model: str | None
     precision: Precision = "auto"
@@ -65,7 +69,8 @@ class Target:
         if self.url is not None:
             from serve_app.evaluation.over_http import served_scorer
 
-            async with served_scorer(self.url, self.key, self.model) as served:
+            key = self.key or os.environ.get(KEY_VARIABLE) or None
+            async with served_scorer(self.url, key, self.model) as served:
                 yield served
             return
         from serve_app.evaluation.in_process import engine_scorer

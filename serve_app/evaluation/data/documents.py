@@ -54,12 +54,19 @@ def add_folder(gathering: Gathering, folder: Path) -> None:
 
 
 def files_within(folder: Path) -> list[Path]:
-    """All files of a folder and its folders, in the order of their paths; nothing that begins with a dot."""
+    """All files of a folder and its folders, in the order of their paths; nothing that begins with a dot.
+
+    Links to folders are not followed. Raises UserError where a folder cannot be read.
+    """
     found: list[Path] = []
-    for where, folders, names in os.walk(folder):
+    for where, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(where, name) for name in names if not name.startswith(".")]
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    raise UserError(f"{name_of(Path(error.filename))}: {error.strerror}")
 
 
 def joined(title: str, text: str) -> str:
@@ -76,7 +83,7 @@ def _add(gathering: Gathering, row: Row, columns: Columns) -> None:
         return
     if isinstance(title, str) and isinstance(text, str):
         text = joined(title, text)
-    elif title is not None:
+    elif title is not None and not isinstance(title, str):
         gathering.faults.set_aside(f"{row.place} ({shown(title)})", "the title is no text")
         return
     id_field = columns.find(row.fields, "document_id", ID)

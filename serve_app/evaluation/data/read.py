@@ -77,7 +77,7 @@ def _gather(sources: Sequence[str], faults: Faults, columns: Columns, layout: La
     if public.is_public(source) and not Path(source).exists():
         return public.gather(source, faults)
     path = Path(source) if Path(source).exists() or not hub.is_hub_id(source) else hub.fetched(source)
-    gathering = Gathering(Path(source).name or str(Path(source).resolve().name), faults)
+    gathering = Gathering(_called(Path(source)), faults)
     path = _there(str(path))
     if path.is_dir():
         _add_folder(gathering, path, columns, layout, split)
@@ -95,6 +95,11 @@ def _there(source: str) -> Path:
     return path
 
 
+def _called(path: Path) -> str:
+    """What the collection of a path is called: its last part."""
+    return name_of(Path(path.name or path.resolve().name))
+
+
 def _own(paths: Sequence[Path], faults: Faults, columns: Columns, layout: Layout, split: str | None) -> Gathering:
     """A user's own: queries, documents, and judgements where there are some."""
     if layout not in {"auto", "parts"}:
@@ -105,7 +110,7 @@ def _own(paths: Sequence[Path], faults: Faults, columns: Columns, layout: Layout
     for path in (queries, *qrels):
         if path.is_dir():
             raise UserError(f"{name_of(path)}: a folder, where a file is needed: QUERIES DOCUMENTS [QRELS]")
-    gathering = Gathering(queries.name, faults)
+    gathering = Gathering(_called(queries), faults)
     if not documents.is_dir():
         add_documents(gathering, [documents], columns)
     else:

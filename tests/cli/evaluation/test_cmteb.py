@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,3 +88,14 @@ def test_a_figure_that_differs_is_exit_status_1(
     said = capsys.readouterr()
     assert json.loads(said.out)["within"] is False
     assert "T2Reranking: MAP" in said.err
+
+
+def test_a_set_that_is_not_there_is_told_before_another_is_measured(
+    sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = make_tiny_model(tmp_path / "model", "xlm-roberta", "classification").directory
+    shutil.rmtree(sets / SETS[-1].name)
+    assert rayrank(monkeypatch, "eval", "c-mteb", str(sets), "--model", str(model)) == 1
+    assert "T2Reranking: no such folder" in capsys.readouterr().err
+    assert not Path(".rayrank").exists()

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,18 @@ def test_numbers_in_json_are_ids_by_their_digits_and_no_other_value_is(tmp_path:
     assert collection.documents == {"7": "a", "007": "b"}
     assert plain(collection.judgements) == {"1": {"7": 1}}
     assert said[0].endswith("line 4 (true): the document has no id; set aside: 2")
+
+
+def test_a_folder_of_texts_that_cannot_be_read_is_refused_and_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scan(folder: Any) -> Any:
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    write(tmp_path, {"q.txt": "Open?\n", "docs/a.txt": "Open.", "docs/closed/b.txt": "Closed."})
+    scandir = os.scandir
+    monkeypatch.setattr("os.scandir", scan)
+    with pytest.raises(UserError, match=r"docs/closed: Permission denied$"):
+        read_collection([str(tmp_path / "q.txt"), str(tmp_path / "docs")], faults=Faults())
