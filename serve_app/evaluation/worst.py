@@ -1,6 +1,6 @@
 """Where a ranking failed: the queries to look at, with what stood above the right answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serve_app.evaluation.outcome import Outcome, QueryOutcome
@@ -25,24 +25,10 @@ def worst(outcome: Outcome, count: int) -> list[Failure]:
 
     At most count, without those that are perfect; ties in the queries' order. Empty where nobody has judged.
     """
-    judged = [query for query in outcome.queries if query.after_values]
-    return _lowest(outcome, judged, lambda query: _after(outcome, query), PERFECT, count)
-
-
-def lost_most(outcome: Outcome, count: int) -> list[Failure]:
-    """The queries whose leading measure fell most by reranking, the greatest loss first.
-
-    At most count, only those that lost. Empty where nobody has judged, or the candidates came in no order.
-    """
-    both = [query for query in outcome.queries if query.after_values and query.before_values]
-    return _lowest(outcome, both, lambda query: _after(outcome, query) - _before(outcome, query), 0.0, count)
-
-
-def _lowest(
-    outcome: Outcome, queries: Sequence[QueryOutcome], value: Callable[[QueryOutcome], float], below: float, count: int
-) -> list[Failure]:
-    lowest = sorted((query for query in queries if value(query) < below), key=value)
-    return [_failure(outcome, query) for query in lowest[:count]]
+    measure = outcome.measures[0]
+    judged = [(value, query) for query in outcome.queries if (value := query.after_values.get(measure)) is not None]
+    failed = sorted((each for each in judged if each[0] < PERFECT), key=lambda each: each[0])
+    return [_failure(outcome, query) for _, query in failed[:count]]
 
 
 def _failure(outcome: Outcome, query: QueryOutcome) -> Failure:
@@ -51,11 +37,3 @@ def _failure(outcome: Outcome, query: QueryOutcome) -> Failure:
         if grades.get(document, 0) > 0:
             return Failure(query, document, query.after[:place])
     return Failure(query, None, query.after)
-
-
-def _after(outcome: Outcome, query: QueryOutcome) -> float:
-    return query.after_values[outcome.measures[0]]
-
-
-def _before(outcome: Outcome, query: QueryOutcome) -> float:
-    return query.before_values[outcome.measures[0]]

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 from serve_app.evaluation.collection import Collection
 from serve_app.evaluation.outcome import Outcome, QueryOutcome
 from serve_app.evaluation.scorer import ScorerFacts
-from serve_app.evaluation.worst import lost_most, worst
+from serve_app.evaluation.worst import worst
 
 
 def query(name: str, after: list[str], before: float | None, value: float | None) -> QueryOutcome:
@@ -56,9 +58,6 @@ def test_the_worst_queries_come_with_what_was_above_the_right_answer() -> None:
     assert [one.query.id for one in worst(MIXED, 1)] == ["lost"]
 
 
-def test_those_that_reranking_hurt_come_by_their_loss() -> None:
-    assert [one.query.id for one in lost_most(MIXED, 10)] == ["second", "lost"]
-
-
-def test_without_an_order_before_nothing_was_lost() -> None:
-    assert lost_most(outcome(query("only", ["wrong", "right"], before=None, value=0.5)), 5) == []
+def test_a_query_that_the_leading_measure_does_not_count_is_not_among_the_worst() -> None:
+    only_positives = replace(MIXED, measures=["C-MTEB MAP", "MAP"])
+    assert worst(only_positives, 10) == []
