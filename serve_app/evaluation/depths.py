@@ -11,6 +11,7 @@ from serve_app.evaluation.kept import KeptScores
 from serve_app.evaluation.scorer import QueryScores, Scorer
 
 FIRST_PLACES = 10
+TIMED_QUERIES = 20  # of a collection
 SLOW = 95  # percentile
 
 

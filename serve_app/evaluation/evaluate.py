@@ -10,6 +10,7 @@ import numpy as np
 from serve_app.domain.errors import UserError, shown
 from serve_app.evaluation.collection import Collection, Judgements
 from serve_app.evaluation.depths import (
+    TIMED_QUERIES,
     Ranked,
     ask_alone,
     by_place,
@@ -28,7 +29,6 @@ from serve_app.evaluation.paired import difference
 from serve_app.evaluation.scorer import QueryScores, Scorer
 
 AT_ONCE = 4  # queries
-TIMED_QUERIES = 20
 
 PerMeasure = Mapping[str, Mapping[str, float]]  # measure → query id → value
 
@@ -242,6 +242,10 @@ def _of(per_measure: PerMeasure, query: str) -> dict[str, float]:
 
 
 def _figures(per_measure: PerMeasure) -> dict[str, Figure]:
+    """Means. Raises UserError for a measure by which no query counts; what was scored is kept."""
+    for name, by_query in per_measure.items():
+        if not by_query:
+            raise UserError(f"{name} counts for none of the queries: take another measure (--measure)")
     return {name: mean_with_interval(by_query.values()) for name, by_query in per_measure.items()}
 
 

@@ -21,6 +21,7 @@ from serve_app.domain.errors import UserError
 from serve_app.evaluation.collection import Collection
 from serve_app.evaluation.data.narrow import sample_queries
 from serve_app.evaluation.data.read import Layout, read_collection
+from serve_app.evaluation.depths import TIMED_QUERIES
 from serve_app.evaluation.faults import Faults
 from serve_app.evaluation.metrics import DEFAULT_MEASURES, measure
 from serve_app.evaluation.outcome import Outcome
@@ -70,6 +71,9 @@ def run(
         Path | None, typer.Option(help="A TREC run: the candidates of each query, best first.")
     ] = None,
     queries: Annotated[int | None, typer.Option(min=1, help="Only so many queries, drawn the same every time.")] = None,
+    timed: Annotated[
+        int, typer.Option(min=0, help="Queries that are asked once more at each K, alone, for the time that it takes.")
+    ] = TIMED_QUERIES,
     strict: Annotated[bool, typer.Option("--strict", help="End at the first row that cannot be used.")] = False,
     worst: Annotated[int, typer.Option(min=0, help="Show so many of the queries that did worst.")] = 3,
     report: Annotated[Path | None, typer.Option(help="Write a report with plots: one HTML file.")] = None,
@@ -102,6 +106,8 @@ def run(
         collection = sample_queries(collection, queries, faults)
     for line in faults.lines:
         notices.print(line, markup=False)
+    if publish and queries is not None:
+        raise UserError("--publish is of a whole data set: leave --queries out")
     if publish and not collection.answerable:
         raise UserError(f"{collection.name}: no query has a relevant document, so there is no quality to publish")
     if first is not None and collection.first_stage:
@@ -111,7 +117,7 @@ def run(
         notices.print("the data has no candidates to rerank: they are found by BM25; --first chooses")
     if first is not None:
         collection = find_candidates(collection, first, first_model, max(depths or [DEPTH]))
-    found = evaluate_here(Evaluated(collection, target, depths, names, scores, tuple(faults.lines)))
+    found = evaluate_here(Evaluated(collection, target, depths, names, scores, tuple(faults.lines), timed))
     if as_json or not sys.stdout.isatty():
         from serve_app.evaluation.record import summary
 
@@ -125,7 +131,10 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What is evaluated, and how. depths: empty for all candidates, or the default of a first stage."""
+    """What is evaluated, and how.
+
+    depths: empty for all candidates, or the default of a first stage. timed: queries that are asked again for time.
+    """
 
     collection: Collection
     target: Target
@@ -133,6 +142,7 @@ class Evaluated:
     measures: Sequence[str]
     scores: Path
     remarks: Sequence[str]
+    timed: int = TIMED_QUERIES
 
 
 def evaluate_here(asked: Evaluated) -> Outcome:
@@ -157,6 +167,7 @@ async def _evaluate(asked: Evaluated, depths: Sequence[int], watch: Watch) -> Ou
             command=command_line(),
             at=now(),
             remarks=asked.remarks,
+            timed_queries=asked.timed,
             watch=lambda done, total: watch(done, total, "scoring"),
         )
 

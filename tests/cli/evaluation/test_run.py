@@ -145,6 +145,10 @@ def test_a_key_in_the_environment_hinders_no_model_here(evaluate: Eval, monkeypa
         (("questions.csv", "texts", "--key", "rr_1"), "--key is for a server: give its address with --url"),
         (("questions.csv", "texts", "--url", "here"), "'here' is no address of a server"),
         (
+            ("questions.csv", "texts", "--publish", "--queries", "1"),
+            "--publish is of a whole data set: leave --queries",
+        ),
+        (
             ("questions.csv", "texts", "--publish"),
             "no query has a relevant document, so there is no quality to publish",
         ),
