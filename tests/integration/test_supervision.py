@@ -26,7 +26,7 @@ NOBODY = 65_534
 PROGRAMS = {"raylet", "gcs_server", "haproxy"}
 SCORER, GATEWAY = "ray::ServeReplica:rayrank:Scorer", "ray::ServeReplica:rayrank:Gateway"
 HEALED_S = 150
-END_S = 45  # on a busy machine; 2 to 4 s on one that is not
+END_S = 90  # on a busy machine; 2 to 4 s on one that is not
 HANG_S = 75
 SERVE_CALL, RAY_CALL = "/ray.serve.ASGIService/HandleRequestWithRejection", "/ray.rpc.CoreWorkerService/KillActor"
 # Prints what it could read or enter of the paths given to it.
