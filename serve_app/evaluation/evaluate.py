@@ -1,6 +1,5 @@
 """A collection and a scorer to an outcome."""
 
-import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from serve_app.domain.errors import UserError, shown
+from serve_app.evaluation.at_once import for_each
 from serve_app.evaluation.collection import Collection, Judgements
 from serve_app.evaluation.depths import (
     TIMED_QUERIES,
@@ -158,35 +158,21 @@ async def _score(
     told: Callable[[int], object],
 ) -> None:
     """Have every first k candidate scored. Raises UserError naming the query that cannot be."""
-    left = iter(ranked)
 
-    async def work() -> None:
-        for each in left:
-            texts = each.texts[:k]
-            if missing := kept.missing(each.query, texts):
-                try:
-                    answer = await scorer.score(each.query, missing)
-                except UserError as error:
-                    raise UserError(f"query {shown(each.id)}: {error}") from None
-                if len(answer.scores) != len(missing) or not all(map(math.isfinite, answer.scores)):
-                    said = f"{len(answer.scores):,} scores for {len(missing):,} documents, or one that is no number"
-                    raise UserError(f"query {shown(each.id)}: {scorer.facts.model} gave {said}")
-                kept.add(each.query, missing, answer)
-            told(len(texts))
+    async def ask(each: Ranked) -> None:
+        texts = each.texts[:k]
+        if missing := kept.missing(each.query, texts):
+            try:
+                answer = await scorer.score(each.query, missing)
+            except UserError as error:
+                raise UserError(f"query {shown(each.id)}: {error}") from None
+            if len(answer.scores) != len(missing) or not all(map(math.isfinite, answer.scores)):
+                said = f"{len(answer.scores):,} scores for {len(missing):,} documents, or one that is no number"
+                raise UserError(f"query {shown(each.id)}: {scorer.facts.model} gave {said}")
+            kept.add(each.query, missing, answer)
+        told(len(texts))
 
-    try:
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(at_once, len(ranked))):
-                workers.create_task(work())
-    except* UserError as failed:
-        raise _first(failed) from None
-
-
-def _first(failed: BaseExceptionGroup[UserError]) -> UserError:
-    error: BaseException = failed
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return UserError(str(error))
+    await for_each(ranked, ask, at_once=at_once)
 
 
 def _judged(collection: Collection, ranked: Sequence[Ranked]) -> tuple[Judgements, list[str]]:

@@ -4,7 +4,6 @@ mteb knows cross-encoders, which score pairs, and encoders, whose vectors it com
 process, or are asked over HTTP where a URL is given.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -17,6 +16,7 @@ from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
 from serve_app.domain.errors import UserError
 from serve_app.domain.request import InputType
+from serve_app.evaluation.at_once import for_each
 from serve_app.evaluation.in_process import engine_scorer
 from serve_app.evaluation.over_http import served_scorer
 from serve_app.evaluation.own_loop import OwnLoop
@@ -122,19 +122,13 @@ async def _pair_scores(
 ) -> NDArray[np.float32]:
     """Each query is asked once, with all of its documents. places: by query, of its pairs."""
     scores = np.empty(len(documents), dtype=np.float32)
-    waiting = iter(places.items())
 
-    async def take() -> None:
-        for query, own in waiting:
-            answer = await scorer.score(query, [documents[place] for place in own])
-            scores[list(own)] = answer.scores
+    async def ask(of: tuple[str, Sequence[int]]) -> None:
+        query, own = of
+        answer = await scorer.score(query, [documents[place] for place in own])
+        scores[list(own)] = answer.scores
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(QUERIES_AT_ONCE):
-                group.create_task(take())
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+    await for_each(places.items(), ask, at_once=QUERIES_AT_ONCE)
     return scores
 
 

@@ -1,6 +1,5 @@
 """What a lower precision changes: the same pairs scored in float32 and in others, and their rankings compared."""
 
-import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,6 +13,7 @@ from serve_app.domain.errors import UserError, shown
 from serve_app.domain.measured import Interval, PrecisionCheck, kept
 from serve_app.domain.model import Precision
 from serve_app.evaluation.agreement import rank_correlation, top_agreement
+from serve_app.evaluation.at_once import for_each
 from serve_app.evaluation.collection import Collection, Run
 from serve_app.evaluation.metrics import Measure, measure, values
 from serve_app.evaluation.paired import difference
@@ -180,26 +180,19 @@ def _run(pairs: Pairs, scores: Scores) -> Run:
 
 async def _scored(pairs: Pairs, scorer: Scorer, watch: Callable[[int, int], object]) -> Scores:
     """The scores of all pairs. Raises UserError where one cannot be had."""
-    waiting = iter(enumerate(pairs.candidates.items()))
-    rows: dict[int, NDArray[np.float64]] = {}
+    rows: dict[str, NDArray[np.float64]] = {}
     done = 0
 
-    async def work() -> None:
+    async def ask(query: str) -> None:
         nonlocal done
-        for place, (query, documents) in waiting:
-            texts = [pairs.collection.documents[each] for each in documents]
-            answer = await scorer.score(pairs.collection.queries[query], texts)
-            row = np.asarray(answer.scores, np.float64)
-            if not np.isfinite(row).all():
-                raise UserError(f"query {shown(query)}: {scorer.facts.precision} gives a score that is not finite")
-            rows[place] = row
-            done += len(texts)
-            watch(done, pairs.count)
+        texts = [pairs.collection.documents[each] for each in pairs.candidates[query]]
+        answer = await scorer.score(pairs.collection.queries[query], texts)
+        row = np.asarray(answer.scores, np.float64)
+        if not np.isfinite(row).all():
+            raise UserError(f"query {shown(query)}: {scorer.facts.precision} gives a score that is not finite")
+        rows[query] = row
+        done += len(texts)
+        watch(done, pairs.count)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(work())
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [rows[place] for place in range(len(pairs.candidates))]
+    await for_each(pairs.candidates, ask, at_once=AT_ONCE)
+    return [rows[query] for query in pairs.candidates]
