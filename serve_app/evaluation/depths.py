@@ -27,9 +27,9 @@ def by_place(ranking: Sequence[str]) -> dict[str, float]:
 
 
 def moved(before: Sequence[str], after: Sequence[str]) -> float:
-    """The share of the first ten places that hold another document than before."""
+    """The share of the first ten places, or of fewer where there are fewer, that hold another document than before."""
     places = list(zip(before[:FIRST_PLACES], after[:FIRST_PLACES], strict=True))
-    return sum(old != new for old, new in places) / len(places)
+    return sum(old != new for old, new in places) / len(places) if places else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from serve_app.evaluation.depths import moved
 from serve_app.evaluation.excerpt import excerpt
 from serve_app.evaluation.outcome import Outcome, QueryOutcome
 from serve_app.evaluation.report.figures import percent, plain, signed
-from serve_app.evaluation.report.orders import gain, judged, lead, moved, relevant_places
+from serve_app.evaluation.report.orders import gain, judged, lead, relevant_places
 from serve_app.evaluation.report.plots import SMALLEST
 from serve_app.web.formats import number
 
@@ -95,13 +96,16 @@ def worst(outcome: Outcome) -> list[Case]:
 
 def most_moved(outcome: Outcome) -> list[QueryOutcome]:
     """The queries whose first places changed most."""
-    return sorted((query for query in outcome.queries if moved(query)), key=lambda query: -moved(query))[:SHOWN]
+    shares = {query.id: moved(query.before, query.after) for query in outcome.queries}
+    return sorted((query for query in outcome.queries if shares[query.id]), key=lambda query: -shares[query.id])[:SHOWN]
 
 
 def unjudged(outcome: Outcome) -> list[Case]:
     """The queries whose first places changed most, of which nobody can say whether they gained."""
     told = "of the first ten places hold another document"
-    return [_case(outcome, query, f"{percent(moved(query))} {told}") for query in most_moved(outcome)]
+    return [
+        _case(outcome, query, f"{percent(moved(query.before, query.after))} {told}") for query in most_moved(outcome)
+    ]
 
 
 def _case(outcome: Outcome, query: QueryOutcome, note: str, after: Iterable[int] = range(1, SHOWN + 1)) -> Case:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from serve_app.evaluation.depths import FIRST_PLACES, moved
 from serve_app.evaluation.outcome import Outcome, QueryOutcome
-
-FIRST = 10  # places that people look at
 
 
 def lead(outcome: Outcome) -> str:
@@ -35,14 +34,8 @@ def gain(query: QueryOutcome, measure: str) -> float:
 
 def mean_moved(outcome: Outcome) -> float:
     """Mean share of the first ten places that hold another document than before, over the queries with candidates."""
-    shares = [moved(query) for query in outcome.queries if query.after]
+    shares = [moved(query.before, query.after) for query in outcome.queries if query.after]
     return sum(shares) / len(shares) if shares else 0.0
-
-
-def moved(query: QueryOutcome) -> float:
-    """Share of the first ten places, or of fewer where there are fewer, that hold another document than before."""
-    pairs = list(zip(query.before[:FIRST], query.after[:FIRST], strict=False))
-    return sum(before != after for before, after in pairs) / len(pairs) if pairs else 0.0
 
 
 def unjudged_share(outcome: Outcome, *, after: bool) -> float:
@@ -52,7 +45,7 @@ def unjudged_share(outcome: Outcome, *, after: bool) -> float:
     places = unjudged = 0
     for query in judged(outcome):
         grades = outcome.collection.judgements.get(query.id, {})
-        first = (query.after if after else query.before)[:FIRST]
+        first = (query.after if after else query.before)[:FIRST_PLACES]
         places, unjudged = places + len(first), unjudged + sum(document not in grades for document in first)
     return unjudged / places if places else 0.0
 
