@@ -10,23 +10,13 @@ from typing import Any, Literal
 
 from serve_app.domain.errors import UserError, shown
 from serve_app.domain.request import Document
-from serve_app.domain.text_files import numbered_lines
+from serve_app.domain.text_files import BY_SUFFIX, LONGEST_CELL, SEPARATORS, numbered_lines
 
 Format = Literal["auto", "lines", "jsonl", "json", "csv", "tsv"]
 
 TEXT = "text"  # the field that is read where none is named
 # Fields by which a table is known that comes without a name.
 USUAL = {"text", "document", "documents", "content", "passage", "body", "title"}
-BY_SUFFIX: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-}
-SEPARATORS = ",;\t"
-LONGEST_CELL = 2**31 - 1
 LIST = re.compile(r'\[\s*(["{\[\]]|$)')
 HEADING = re.compile(r'"?[\w .-]{1,40}"?')
 

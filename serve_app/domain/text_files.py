@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from serve_app.domain.errors import UserError
 
@@ -17,6 +18,18 @@ OTHERS = {
     b"PAR1": "a Parquet file; write it as JSONL",
     b"SQLite format 3\0": "a SQLite database; write what you need of it as CSV",
 }
+
+# What files hold by their suffixes.
+BY_SUFFIX: dict[str, Literal["csv", "tsv", "jsonl", "json"]] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+}
+SEPARATORS = ",;\t"  # of a table's cells
+LONGEST_CELL = 2**31 - 1
 
 
 def read_bytes(file: Path, name: str) -> bytes:

@@ -12,24 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from serve_app.domain.errors import UserError, shown
-from serve_app.domain.text_files import decoded, numbered_lines, read_bytes
+from serve_app.domain.text_files import BY_SUFFIX, LONGEST_CELL, SEPARATORS, decoded, numbered_lines, read_bytes
 from serve_app.evaluation.faults import Faults
 
 Kind = Literal["jsonl", "json", "csv", "tsv", "parquet", "lines"]
 
 LINE = "text"  # the field that a plain line becomes
-BY_SUFFIX: dict[str, Kind] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".parquet": "parquet",
-    ".txt": "lines",
-}
-SEPARATORS = ",;\t"
-LONGEST_CELL = 2**31 - 1
+KINDS: dict[str, Kind] = {**BY_SUFFIX, ".parquet": "parquet", ".txt": "lines"}
 # Names of fields by which a table is known that is called like plain lines.
 HEADS = {"_id", "id", "query_id", "query", "question", "document_id", "document", "text", "title"}
 PARQUET_BATCH = 1_000  # rows that are Python objects at once
@@ -53,7 +42,7 @@ def name_of(path: Path) -> str:
 def kind_of(file: Path) -> Kind | None:
     """What a file holds, by its name; None where the name does not tell."""
     suffix = SUFFIX.search(file.name)
-    return BY_SUFFIX.get(suffix[1].lower()) if suffix else None
+    return KINDS.get(suffix[1].lower()) if suffix else None
 
 
 def read_rows(files: Sequence[Path], faults: Faults) -> Iterator[Row]:
