@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from serve_app.domain.errors import shown
 from serve_app.domain.input_format import Truncation
 from serve_app.domain.model import ModelFacts, Pricing, StatedThroughput
+from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.settings.models import DocumentsPrice, TokensPrice
 
 MIN_TOKENS = 8  # room for a query, a document and the special tokens around them
@@ -72,11 +73,13 @@ class CheckedPricing(Pricing):
 class Card(ModelFacts):
     """One model of the catalogue: its facts, its source, and what its own files do not say of how it is read.
 
-    truncation: what is cut where query and document are too long together.
+    truncation: what is cut where query and document are too long together. prompt: how the model is asked; None for
+    what its directory says.
     """
 
     source: Source
     truncation: Truncation = "longest_first"
+    prompt: PromptTemplate | None = None
     pricing: CheckedPricing = CheckedPricing()
 
     @field_validator("id")

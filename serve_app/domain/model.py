@@ -77,7 +77,8 @@ class ModelFacts:
     context_length: the longest sequence in tokens; query, document and special tokens together. head: classification is
     a cross-encoder, embedding a bi-encoder. published: when its weights were. updated: the month of its last change,
     such as "2024-06", or "". about: plain English, paragraphs apart by a blank line. evaluation_source: where the
-    results of evaluation are from. measured, precision_checks: what was measured with this software, beside what is
+    results of evaluation are from. fewest_dimensions: to how few numbers its vectors may be cut (Matryoshka); None
+    where they may not. measured, precision_checks: what was measured with this software, beside what is
     published.
     """
 
@@ -99,6 +100,7 @@ class ModelFacts:
     stated_throughput: StatedThroughput | None = None
     evaluation: tuple[Evaluation, ...] = ()
     evaluation_source: str = ""
+    fewest_dimensions: int | None = None
     measured: tuple[MeasuredRun, ...] = ()
     precision_checks: tuple[PrecisionCheck, ...] = ()
 

@@ -52,6 +52,24 @@ class Passages:
         """Tokens that the model reads for all passages, and for queries of their own."""
         return int(self.lengths.sum()) + self.query_tokens
 
+    @property
+    def query_lengths(self) -> Tokens:
+        """Tokens that are computed once for all passages of each query: int64 (queries,)."""
+        around = self.form.around_query
+        sizes = _sizes(self.queries)
+        return np.zeros_like(sizes) if around is None else sizes + around
+
+    @property
+    def own_lengths(self) -> Tokens:
+        """Tokens that are computed for each passage alone: int64 (passages,)."""
+        shares = self.form.reads_pairs and self.form.shares_beginning and self.queries
+        return self.lengths - self.query_lengths[self.query_of] if shares else self.lengths
+
+    @property
+    def computed_tokens(self) -> int:
+        """Tokens that are computed for all of them."""
+        return int(self.own_lengths.sum() + self.query_lengths.sum())
+
 
 class PassageTooLongError(ValueError):
     """A text has more tokens than the model reads and must not be truncated.

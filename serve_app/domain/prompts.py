@@ -35,12 +35,17 @@ class Prompt:
 
     text: put before each text, and tokenised with it. token_ids: int32, the prompt's alone, without special tokens: the
     second passage of a document and those after it begin with them. unpooled: tokens at the beginning of a sequence
-    that pooling leaves out because of it.
+    that pooling leaves out because of it. behind: put behind each text, and tokenised with it.
     """
 
     text: str = ""
     token_ids: TokenIds = field(default_factory=_no_tokens)
     unpooled: int = 0
+    behind: str = ""
+
+    def around(self, text: str) -> str:
+        """A text with its prompt."""
+        return self.text + text + self.behind
 
 
 NO_PROMPT = Prompt()

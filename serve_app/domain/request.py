@@ -57,6 +57,14 @@ class FieldNames:
         return f"{self.documents}[{index}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """What a client tells a model about how to judge. name: the field that it came in."""
+
+    text: str
+    name: str = "instruction"
+
+
 @dataclass(frozen=True)
 class ModelRequest(Generic[Answer]):
     """Something that a model is asked, and what kind of answer there is to it.
@@ -75,7 +83,7 @@ class RerankRequest(ModelRequest[Ranking]):
     top_n: how many to return, None for all. score_threshold: of these, documents whose score (as it is shown) is less
     are left out, though billed. return_documents, return_passages: give each document back, or where its best passage
     lies. raw_scores: the model's own score (logit, cosine) in place of 0 to 1. prompt_name: of the model's prompts, the
-    one that is put before the query; None for its default.
+    one that is put before the query; None for its default. instruction: in place of the model's own; None for that.
     """
 
     query: str
@@ -86,6 +94,7 @@ class RerankRequest(ModelRequest[Ranking]):
     return_passages: bool = False
     raw_scores: bool = False
     prompt_name: str | None = None
+    instruction: Instruction | None = None
     reading: Reading = Reading()
     names: FieldNames = FieldNames()
 
@@ -100,6 +109,7 @@ class ScoreRequest(ModelRequest[PairScores]):
     queries: Sequence[str]
     texts: Sequence[str]
     raw_scores: bool = False
+    instruction: Instruction | None = None
     reading: Reading = Reading()
     names: FieldNames = FieldNames()
 
@@ -108,16 +118,17 @@ class ScoreRequest(ModelRequest[PairScores]):
 class EmbedRequest(ModelRequest[Embeddings]):
     """Texts to turn into vectors, each as text or as the model's own token ids, special ones included or not.
 
-    dimensions: how many numbers the client expects, None where it takes what the model gives. normalize: whether
+    dimensions: how many numbers the client wants, None where it takes what the model gives. normalize: whether
     vectors have length 1; None for what the model's own modules do. prompt_name: of the model's prompts, the one that
     is put before each text. input_type: what the texts are; where no prompt is named, the model's own for it is put
-    before them.
+    before them. instruction: in place of the model's own for queries; None for that.
     """
 
     inputs: Sequence[str | Sequence[int]]
     dimensions: int | None = None
     prompt_name: str | None = None
     input_type: InputType | None = None
+    instruction: Instruction | None = None
     normalize: bool | None = None
     truncate: bool = False
     truncated_side: Side | None = None

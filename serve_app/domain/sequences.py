@@ -1,7 +1,7 @@
 """Token sequences end to end, without padding: what a step of the model reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -14,6 +14,10 @@ from serve_app.domain.shards import Shard
 Rows = NDArray[np.float32]
 
 
+def _none() -> NDArray[np.int32]:
+    return np.empty(0, dtype=np.int32)
+
+
 @dataclass(frozen=True, slots=True)
 class Sequences:
     """Some token sequences. Their arrays may be shared with other sequences and are never written to.
@@ -22,16 +26,56 @@ class Sequences:
     lengths: int32 (sequences,), tokens of each sequence.
     first_segments: int32 (sequences,), tokens of each sequence in segment 0; those behind them are in segment 1.
     prompt_lengths: int32 (sequences,), tokens at the beginning of each sequence that pooling leaves out.
+    beginnings: what several sequences begin with and a device computes once: int32 each. Where there are any, a
+    sequence's own tokens are those behind its beginning, and all of the above is of them alone.
+    beginning_of: int32 (sequences,), index of each sequence's beginning; (0,) where there are none.
     """
 
     token_ids: TokenIds
     lengths: NDArray[np.int32]
     first_segments: NDArray[np.int32]
     prompt_lengths: NDArray[np.int32]
+    beginnings: tuple[TokenIds, ...] = ()
+    beginning_of: NDArray[np.int32] = field(default_factory=_none)
 
     def __len__(self) -> int:
         """Number of sequences."""
         return int(self.lengths.size)
+
+    @property
+    def whole_lengths(self) -> NDArray[np.int32]:
+        """Tokens of each sequence with its beginning: int32 (sequences,)."""
+        if not self.beginnings:
+            return self.lengths
+        whole: NDArray[np.int32] = self.lengths + self._beginning_sizes[self.beginning_of]
+        return whole
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens that are computed for all of them, each beginning once."""
+        return int(self.computed_tokens(np.arange(len(self))).sum())
+
+    @property
+    def _beginning_sizes(self) -> NDArray[np.int32]:
+        return np.fromiter(map(len, self.beginnings), dtype=np.int32, count=len(self.beginnings))
+
+    def longest_first_order(self) -> NDArray[np.intp]:
+        """Indices from the longest sequence to the shortest: intp (sequences,); those of one beginning together."""
+        keys = (-self.lengths, self.beginning_of) if self.beginnings else (-self.lengths,)
+        order: NDArray[np.intp] = np.lexsort(keys)
+        return order
+
+    def computed_tokens(self, order: NDArray[np.intp]) -> NDArray[np.int32]:
+        """Tokens that are computed for each sequence: int32 (sequences,).
+
+        order: in which they are computed, a permutation. A beginning counts for the first that has it.
+        """
+        if not self.beginnings:
+            return self.lengths
+        computed = self.lengths.copy()
+        used, first = np.unique(self.beginning_of[order], return_index=True)
+        computed[order[first]] += self._beginning_sizes[used]
+        return computed
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -41,8 +85,10 @@ class Sequences:
 
     @property
     def places(self) -> NDArray[np.int64]:
-        """Place of each token in its sequence, from 0: int64 (tokens,)."""
-        return np.arange(self.token_ids.size) - np.repeat(self.starts, self.lengths)
+        """Place of each token in its sequence, beginning included, from 0: int64 (tokens,)."""
+        return np.arange(self.token_ids.size) - np.repeat(
+            self.starts - (self.whole_lengths - self.lengths), self.lengths
+        )
 
     @property
     def segments(self) -> NDArray[np.int32]:
@@ -109,11 +155,14 @@ class Sequences:
         """All sequences of the parts, in order."""
         if len(parts) == 1:
             return parts[0]
+        ahead = np.cumsum([0, *(len(part.beginnings) for part in parts)], dtype=np.int32)
         return cls(
             np.concatenate([part.token_ids for part in parts]),
             np.concatenate([part.lengths for part in parts]),
             np.concatenate([part.first_segments for part in parts]),
             np.concatenate([part.prompt_lengths for part in parts]),
+            tuple(beginning for part in parts for beginning in part.beginnings),
+            np.concatenate([part.beginning_of + first for part, first in zip(parts, ahead, strict=False)]),
         )
 
     def take(self, indices: NDArray[np.intp]) -> Self:
@@ -123,21 +172,32 @@ class Sequences:
             lengths = self.lengths[first:end]
             start = int(self.lengths[:first].sum())
             token_ids = self.token_ids[start : start + int(lengths.sum())]
-            return type(self)(token_ids, lengths, self.first_segments[first:end], self.prompt_lengths[first:end])
+            part = slice(first, end)
+            return type(self)(
+                token_ids,
+                lengths,
+                self.first_segments[part],
+                self.prompt_lengths[part],
+                self.beginnings,
+                self.beginning_of[part],
+            )
         lengths = self.lengths[indices]
         # All tokens of a sequence move by the same distance.
         shifts = self.starts[indices] - (np.cumsum(lengths) - lengths)
         token_ids = self.token_ids[np.arange(int(lengths.sum())) + np.repeat(shifts, lengths)]
-        return type(self)(token_ids, lengths, self.first_segments[indices], self.prompt_lengths[indices])
+        of = self.beginning_of[indices] if self.beginnings else self.beginning_of
+        return type(self)(
+            token_ids, lengths, self.first_segments[indices], self.prompt_lengths[indices], self.beginnings, of
+        )
 
     def longest_first(self) -> tuple[Self, NDArray[np.intp] | None]:
-        """The sequences from the longest to the shortest, and the index of each: intp (sequences,).
+        """The sequences from the longest to the shortest, those of one beginning together, and the index of each.
 
         Where they lie in that order already, these sequences themselves and None.
         """
-        if (self.lengths[1:] <= self.lengths[:-1]).all():
+        order = self.longest_first_order()
+        if (order[1:] > order[:-1]).all():
             return self, None
-        order = np.argsort(-self.lengths, kind="stable")
         return self.take(order), order
 
 
@@ -160,6 +220,9 @@ def _pairs(shard: Shard) -> Sequences:
     form = shard.form
     ends = np.cumsum(shard.query_lengths)[:-1]
     before = [np.concatenate([form.opening, query, form.between]) for query in np.split(shard.queries, ends)]
+    if form.shares_beginning:
+        own = Sequences.wrap([form.opening[:0]], None, shard.token_ids, shard.lengths, form.closing)
+        return replace(own, beginnings=tuple(before), beginning_of=shard.query_of)
     sequences = Sequences.wrap(before, shard.query_of, shard.token_ids, shard.lengths, form.closing)
     if form.between_in_first is None:
         return sequences

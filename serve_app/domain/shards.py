@@ -34,11 +34,14 @@ class Shard:
 
     @property
     def total_tokens(self) -> int:
-        """Tokens that the model reads for this shard, special tokens included."""
-        passages = int(self.token_ids.size + self.lengths.size * self.form.special_tokens)
-        if self.form.reads_pairs:
+        """Tokens that are computed for this shard, special tokens included."""
+        form, around = self.form, self.form.around_query
+        passages = int(self.token_ids.size + self.lengths.size * form.special_tokens)
+        if around is None:
             return passages + int(self.query_lengths[self.query_of].sum())
-        return passages + int(self.queries.size + self.query_lengths.size * self.form.special_tokens)
+        if form.reads_pairs:
+            passages -= self.lengths.size * around
+        return passages + int(self.queries.size + self.query_lengths.size * around)
 
 
 def shard_count(
@@ -88,20 +91,20 @@ def cut_shards(passages: Passages, count: int) -> list[tuple[Shard, NDArray[np.i
     """At most `count` shards, each with the indices of its passages in the order of the shard.
 
     Each is equal in tokens to within one passage; to within a query with all of its passages where queries are
-    sequences of their own, which every shard with a passage of theirs reads.
+    computed for themselves, which every shard with a passage of theirs does.
     """
     return [(_shard(passages, indices), indices) for indices in _dealt(passages, count)]
 
 
 def _dealt(passages: Passages, count: int) -> list[NDArray[np.intp]]:
-    special = passages.form.special_tokens
-    if passages.form.reads_pairs or len(passages.queries) < 2:
-        return deal(passages.lengths, count)
-    own = np.array([query.size + special for query in passages.queries], dtype=np.int64)
-    groups = own + np.bincount(passages.query_of, passages.lengths, own.size).astype(np.int64)
+    lengths = passages.own_lengths
+    if passages.form.around_query is None or len(passages.queries) < 2:
+        return deal(lengths, count)
+    own = passages.query_lengths
+    groups = own + np.bincount(passages.query_of, lengths, own.size).astype(np.int64)
     if groups.max() * count > groups.sum():
-        return deal(passages.lengths, count)  # one query's passages are more than a shard
-    longest_first = np.argsort(-passages.lengths, kind="stable")
+        return deal(lengths, count)  # one query's passages are more than a shard
+    longest_first = np.argsort(-lengths, kind="stable")
     return [longest_first[np.isin(passages.query_of[longest_first], chosen)] for chosen in deal(groups, count)]
 
 

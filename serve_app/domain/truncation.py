@@ -16,7 +16,10 @@ def kept_of_queries(queries: Tokens, documents: Tokens, form: InputFormat) -> To
     Source: `truncate_encodings` of the tokenizers library, which sentence-transformers' CrossEncoder relies on.
     query_to_three_quarters cuts a query to three quarters of the longest sequence, whatever the document is, and then
     the document. Source: FlagEmbedding's FlagReranker.
+    only_document cuts no query; none may be longer than `longest_query`.
     """
+    if form.truncation == "only_document":
+        return queries
     if form.truncation == "query_to_three_quarters":
         return np.minimum(queries, min(form.max_tokens * 3 // 4, form.room))
     room = form.room
@@ -34,4 +37,6 @@ def longest_query(form: InputFormat) -> int:
         return form.room
     if form.truncation == "query_to_three_quarters":
         return min(form.max_tokens * 3 // 4, form.room)
+    if form.max_query_tokens is not None:
+        return min(form.max_query_tokens, form.room - 1)
     return form.room - 1

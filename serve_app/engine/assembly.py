@@ -7,6 +7,7 @@ import numpy as np
 
 from serve_app.domain.input_format import InputFormat, TokenIds, Truncation
 from serve_app.domain.model import HeadKind
+from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.domain.prompts import NO_PROMPT, NO_PROMPTS, Prompt, Prompts
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.files import weight_files
@@ -71,13 +72,16 @@ def check(directory: Path) -> None:
     _require_weights(config)
 
 
-def load_text_side(directory: Path, truncation: Truncation = "longest_first") -> TextSide:
+def load_text_side(
+    directory: Path, truncation: Truncation = "longest_first", template: PromptTemplate | None = None
+) -> TextSide:
     """The text side of the model in a directory; imports no torch.
 
-    truncation: which text of a pair is cut where both are too long together.
+    truncation: which text of a pair is cut where both are too long together. template: how the model is asked, in place
+    of what its directory says.
     Raises ModelError when the model is not supported or its tokenizer does not fit it.
     """
-    config = read_model(directory)
+    config = read_model(directory, template)
     tokenizer = Tokenizer.load(config.directory, lowercase=config.lower_case)
     form = replace(input_format(tokenizer, config), truncation=truncation, similarity=config.similarity)
     return TextSide(
@@ -90,28 +94,36 @@ def load_text_side(directory: Path, truncation: Truncation = "longest_first") ->
     )
 
 
-def _simulated(directory: Path, times: SimulatedDevice) -> SimulatedModel:
-    config = read_model(directory)
+def _simulated(directory: Path, times: SimulatedDevice, template: PromptTemplate | None) -> SimulatedModel:
+    config = read_model(directory, template)
     return SimulatedModel(times, width=config.row_width, longest=config.max_tokens)
 
 
-def load_device(directory: Path, engine: EngineSettings, sha256: str | None = None, *, sharers: int = 1) -> Device:
+def load_device(
+    directory: Path,
+    engine: EngineSettings,
+    sha256: str | None = None,
+    template: PromptTemplate | None = None,
+    *,
+    sharers: int = 1,
+) -> Device:
     """The model in a directory on the device that the settings name, in the thread that will start its steps.
 
-    sha256: pinned digest of model.safetensors. sharers: how many models share this machine's cores where the settings
+    sha256: pinned digest of model.safetensors. template: how the model is asked, in place of what its directory says.
+    sharers: how many models share this machine's cores where the settings
     name no number of threads. Imports torch, unless the device is simulated.
     Raises ModelError when the model is not supported, not sound, or too large for the free memory.
     """
     if engine.simulated:
-        return _simulated(directory, engine.simulated)
-    _require_weights(read_model(directory))  # what is missing or breaks off is said before torch is imported
+        return _simulated(directory, engine.simulated, template)
+    _require_weights(read_model(directory, template))  # what is missing or breaks off is said before torch is imported
     from serve_app.engine.model import Model  # torch takes seconds and memory
 
     threads = engine.threads or max(1, usable_cores() // sharers)
     options = EngineOptions(
         engine.device, engine.precision, threads, engine.cuda_graphs, engine.approximate_gelu, engine.max_step_tokens
     )
-    return Model.load(directory, options, sha256)
+    return Model.load(directory, options, sha256, template)
 
 
 def _require_weights(config: ModelConfig) -> None:

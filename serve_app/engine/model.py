@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import torch
 
+from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.domain.sequences import Rows, Sequences
 from serve_app.engine.calibration import calibrate
 from serve_app.engine.cores import usable_cores
@@ -46,15 +47,21 @@ class Model:
         self.step_tokens = CPU_STEP_TOKENS
 
     @classmethod
-    def load(cls, directory: Path, options: EngineOptions | None = None, sha256: str | None = None) -> Self:
+    def load(
+        cls,
+        directory: Path,
+        options: EngineOptions | None = None,
+        sha256: str | None = None,
+        template: PromptTemplate | None = None,
+    ) -> Self:
         """The model of a directory in Hugging Face layout.
 
         options: where and how it computes; None for the defaults. sha256: pinned digest of its Transformer's
-        model.safetensors.
+        model.safetensors. template: how it is asked, in place of what its directory says.
         Raises ModelError when the model is not supported, not sound, or too large for the free memory.
         """
         options = options or EngineOptions()
-        config = read_model(directory)
+        config = read_model(directory, template)
         placement = choose_placement(options)
         # int8 takes its scales from the layers in float32.
         read_as = torch.float32 if options.precision == "int8" else placement.dtype

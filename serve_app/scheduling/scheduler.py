@@ -116,7 +116,7 @@ class Scheduler:
         finds the queue empty always does. Raises RuntimeError after close(), DeviceLostError once the device is lost.
         """
         self._require_running()
-        arriving, now, rate = int(sequences.lengths.sum()), self._clock(), self.tokens_per_s
+        arriving, now, rate = sequences.total_tokens, self._clock(), self.tokens_per_s
         # When it would be done if it had the device alone.
         rank = now + (request_tokens or arriving) / rate if rate else now
         self._require_room(arriving, caller, rank, request_id)

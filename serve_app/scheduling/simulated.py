@@ -55,7 +55,7 @@ class SimulatedModel:
     def start(self, sequences: Sequences) -> Callable[[], Rows]:
         """See device.Device. Rows: a logit, or a vector of length 1."""
         began = self._clock()
-        rows, takes_s = self._rows(sequences), self._step_s + sequences.token_ids.size / self._tokens_per_s
+        rows, takes_s = self._rows(sequences), self._step_s + sequences.total_tokens / self._tokens_per_s
         if self._launch_s is None:
             self._sleep(takes_s)
             return lambda: rows
@@ -71,7 +71,11 @@ class SimulatedModel:
 
     def _rows(self, sequences: Sequences) -> Rows:
         ends = np.cumsum(sequences.lengths)[:-1]
-        parts = (_part_of_1(token_ids) for token_ids in np.split(sequences.token_ids, ends))
+        own = np.split(sequences.token_ids, ends)
+        if sequences.beginnings:
+            of = sequences.beginning_of.tolist()
+            own = [np.concatenate([sequences.beginnings[at], ids]) for at, ids in zip(of, own, strict=True)]
+        parts = map(_part_of_1, own)
         places = np.fromiter(parts, dtype=np.float32, count=len(sequences))
         if self._width == 1:
             return (2 * places[:, None] - 1) * np.float32(WIDEST_LOGIT)

@@ -59,12 +59,13 @@ class Work:
     settled: int = 0
     rows: Rows | None = None
     _order: NDArray[np.intp] = field(init=False)  # longest first
+    _tokens: NDArray[np.int32] = field(init=False)  # that are computed for each sequence
     _ends: NDArray[np.int64] = field(init=False)  # tokens up to the end of each, in that order, from a 0 on
 
     def __post_init__(self) -> None:
-        lengths = self.sequences.lengths
-        self._order = np.argsort(-lengths, kind="stable")
-        self._ends = np.concatenate([[0], np.cumsum(lengths[self._order], dtype=np.int64)])
+        self._order = self.sequences.longest_first_order()
+        self._tokens = self.sequences.computed_tokens(self._order)
+        self._ends = np.concatenate([[0], np.cumsum(self._tokens[self._order], dtype=np.int64)])
         self.waiting_tokens = int(self._ends[-1])
 
     @property
@@ -74,7 +75,7 @@ class Work:
 
     @property
     def longest_waiting(self) -> int:
-        """Tokens of the longest sequence that no step has taken yet; there must be one."""
+        """Tokens of the next sequence that no step has taken yet, the longest; there must be one."""
         return int(self._ends[self.started + 1] - self._ends[self.started])
 
     @property
@@ -83,8 +84,8 @@ class Work:
         return self.started < len(self.sequences) and not self.result.done()
 
     def tokens_of(self, indices: NDArray[np.intp]) -> int:
-        """Tokens of some of its sequences."""
-        return int(self.sequences.lengths[indices].sum())
+        """Tokens that are computed for some of its sequences."""
+        return int(self._tokens[indices].sum())
 
     def start(self, budget: int) -> NDArray[np.intp]:
         """Indices of the next sequences that fit into so many tokens, marked as started."""

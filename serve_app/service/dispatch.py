@@ -155,7 +155,7 @@ class Spread:
 
         request_tokens: of the whole request, as far as it is known; None where these are all of it.
         """
-        tokens = passages.total_tokens
+        tokens = passages.computed_tokens
         count = shard_count(
             tokens,
             self._backlogs(),

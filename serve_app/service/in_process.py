@@ -77,9 +77,10 @@ class LoadedModel:
 def load(card: Card, engine: EngineSettings | None = None) -> LoadedModel:
     """A card's model, ready to compute in a thread of its own. Raises CatalogError or ModelError."""
     directory = locate(card.source)
-    text_side = load_text_side(directory, card.truncation)
+    text_side = load_text_side(directory, card.truncation, card.prompt)
     worker = ThreadPoolExecutor(1, thread_name_prefix="device")
-    device = worker.submit(load_device, directory, engine or EngineSettings(), card.source.sha256).result()
+    told = directory, engine or EngineSettings(), card.source.sha256, card.prompt
+    device = worker.submit(load_device, *told).result()
     rate = worker.submit(measured, device).result()
     return LoadedModel(card, text_side, device, worker, rate)
 

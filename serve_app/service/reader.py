@@ -40,7 +40,7 @@ class Reader:
 
     tokenizer, form: the model's. threads: in which texts are tokenised. query_prompt, prompt: what is put before
     queries, and before all other texts. trace: as in Terms. tokens: that the model reads for what has been read so
-    far, a query of its own once. seconds: that tokenising took.
+    far, a query of its own once. computed_tokens: that replicas compute for it. seconds: that tokenising took.
     """
 
     tokenizer: Tokenizer
@@ -51,6 +51,7 @@ class Reader:
     prompt: Prompt = NO_PROMPT
     trace: Trace = UNTRACED
     tokens: int = field(default=0, init=False)
+    computed_tokens: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
 
     async def groups(self, groups: Sequence[Group]) -> AsyncIterator[Passages]:
@@ -90,6 +91,7 @@ class Reader:
                 prompt=self.prompt,
             )
             self.tokens += passages.total_tokens
+            self.computed_tokens += passages.computed_tokens
             if carried and counted and not self.form.reads_pairs:
                 self.tokens -= passages.queries[0].size + self.form.special_tokens
             counted = query_of[-1] == len(queries) - 1
@@ -156,7 +158,7 @@ class Reader:
 
     def _prompted(self, group: Group) -> Iterator[tuple[bool, str]]:
         """The texts of a group as they are tokenised, and whether each is its query, which comes first."""
-        yield True, self.query_prompt.text + group.query
+        yield True, self.query_prompt.around(group.query)
         for text in group.texts:
             yield False, self.prompt.text + text
 

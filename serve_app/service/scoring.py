@@ -102,7 +102,11 @@ class Scoring:
         most = (self.reading.max_passages or math.inf) * self.form.max_tokens * CHARACTERS_PER_TOKEN
         characters = 0.0
         for group in self.groups:
-            beside = len(self.query_prompt.text) + len(group.query) if self.form.reads_pairs else len(self.prompt.text)
+            beside, query = len(self.prompt.text), len(self.query_prompt.around(group.query))
+            if self.form.shares_beginning:
+                characters += query
+            elif self.form.reads_pairs:
+                beside += query
             characters += sum(min(len(text) + beside, most) for text in group.texts)
         return int(characters) // CHARACTERS_PER_TOKEN
 
@@ -123,7 +127,7 @@ class Scoring:
                 if passages > self.max_passages:
                     raise _too_many_passages(self.max_passages)
                 await means.credit.held()
-                spread.add(part, reader.tokens * count // (int(part.documents[-1]) + 1))
+                spread.add(part, reader.computed_tokens * count // (int(part.documents[-1]) + 1))
         each = spread.results
         owners = np.concatenate([part.documents for part in parts])
         scores = best_passages(each, owners, count)

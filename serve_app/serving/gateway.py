@@ -114,7 +114,7 @@ def _served(
     card: Card, scorer: DeploymentHandle[Scorer], settings: Settings, deployed: int, *, sleeps: bool
 ) -> ServedModel | BrokenModel:
     try:
-        text_side = load_text_side(locate(card.source, weights=False), card.truncation)
+        text_side = load_text_side(locate(card.source, weights=False), card.truncation, card.prompt)
     except UserError as error:
         # The other models are served all the same.
         log.error("model failed", extra={"model": card.id, "error": str(error)})  # noqa: TRY400

@@ -62,7 +62,7 @@ class Scorer:
         log_to_serve(texts=telemetry.log_texts)
         worker = ThreadPoolExecutor(1, thread_name_prefix="device")
         directory, sharers = locate(card.source), model.scaling.most_replicas
-        load = partial(load_device, directory, model.engine, card.source.sha256, sharers=sharers)
+        load = partial(load_device, directory, model.engine, card.source.sha256, card.prompt, sharers=sharers)
         device = worker.submit(load).result()
         self._loop = asyncio.get_event_loop()
         self._scheduler = Scheduler(

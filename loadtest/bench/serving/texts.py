@@ -22,7 +22,7 @@ class ModelTexts:
     def __init__(self, name: str = EMBEDDED_MODEL) -> None:
         self.card: Card = resolve(name, load_catalog())
         self.directory: Path = locate(self.card.source)
-        self.text_side = load_text_side(self.directory, self.card.truncation)
+        self.text_side = load_text_side(self.directory, self.card.truncation, self.card.prompt)
         self.tokenizer, self.form = self.text_side.tokenizer, self.text_side.form
 
     def passages(self, documents: list[str]) -> Passages:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serve_app.domain.input_format import Similarity
+from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.domain.prompts import Prompts
 from serve_app.engine.files import ModelError, read_json, unreadable
 from serve_app.engine.models.config import EncoderConfig
@@ -34,7 +35,9 @@ class ModelConfig:
 
     directory: where its Transformer lies: config.json, weights and tokenizer. chain: what follows the encoder; None for
     the family's own head of a cross-encoder. reads_pairs: whether it is a cross-encoder. lower_case: whether texts are
-    put into lower case before all else. similarity: how a bi-encoder's vectors are compared.
+    put into lower case before all else. similarity: how a bi-encoder's vectors are compared. template: how the model is
+    asked where its texts stand in a prompt; None where they stand between special tokens alone. answers: ids of the two
+    tokens that tell yes from no, where the model answers by its vocabulary and its directory says which they are.
     """
 
     directory: Path
@@ -44,6 +47,8 @@ class ModelConfig:
     lower_case: bool
     prompts: Prompts
     similarity: Similarity
+    template: PromptTemplate | None = None
+    answers: tuple[int, int] | None = None
 
     @property
     def max_tokens(self) -> int:
@@ -77,20 +82,27 @@ class ModelConfig:
         return ChainHead(self.chain, placement)
 
 
-def read_model(directory: Path) -> ModelConfig:
+def read_model(directory: Path, template: PromptTemplate | None = None) -> ModelConfig:
     """What a model directory says, as sentence-transformers understands it: with its modules.json, or without one.
 
+    template: how the model is asked, in place of what the directory says.
     Raises ModelError, naming file and field, where it is not supported.
     """
     try:
-        return _with_modules(directory) if (directory / MODULES).exists() else _without_modules(directory)
+        if (directory / MODULES).exists():
+            config = _with_modules(directory)
+        else:
+            config = _without_modules(directory, asked=template is not None)
     except OSError as error:  # a folder that may not be looked into
         raise unreadable(error.filename or directory, error) from None
+    return config if template is None else replace(config, template=template)
 
 
-def _without_modules(directory: Path) -> ModelConfig:
+def _without_modules(directory: Path, *, asked: bool) -> ModelConfig:
+    """asked: whether it is known how the model is asked, so that no chat template counts."""
     _require_plain_text(directory)
-    _require_no_template(directory)
+    if not asked:
+        _require_no_template(directory)
     encoder = read_config(directory)
     if encoder.head == "classification":
         return _config(directory, encoder, None, TransformerSettings("classification"), plain_settings("CrossEncoder"))
