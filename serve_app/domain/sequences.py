@@ -28,7 +28,8 @@ class Sequences:
     prompt_lengths: int32 (sequences,), tokens at the beginning of each sequence that pooling leaves out.
     beginnings: what several sequences begin with and a device computes once: int32 each. Where there are any, a
     sequence's own tokens are those behind its beginning, and all of the above is of them alone.
-    beginning_of: int32 (sequences,), index of each sequence's beginning; (0,) where there are none.
+    beginning_of: int32 (sequences,), index of each sequence's beginning, -1 for one that begins with its own tokens;
+    (0,) where there are none.
     """
 
     token_ids: TokenIds
@@ -57,7 +58,8 @@ class Sequences:
 
     @property
     def _beginning_sizes(self) -> NDArray[np.int32]:
-        return np.fromiter(map(len, self.beginnings), dtype=np.int32, count=len(self.beginnings))
+        """Tokens of each beginning, and a 0 for index -1 behind them: int32 (beginnings + 1,)."""
+        return np.array([*map(len, self.beginnings), 0], dtype=np.int32)
 
     def longest_first_order(self) -> NDArray[np.intp]:
         """Indices from the longest sequence to the shortest: intp (sequences,); those of one beginning together."""
@@ -86,9 +88,9 @@ class Sequences:
     @property
     def places(self) -> NDArray[np.int64]:
         """Place of each token in its sequence, beginning included, from 0: int64 (tokens,)."""
-        return np.arange(self.token_ids.size) - np.repeat(
-            self.starts - (self.whole_lengths - self.lengths), self.lengths
-        )
+        first = self.starts - (self.whole_lengths - self.lengths)
+        places: NDArray[np.int64] = np.arange(self.token_ids.size) - np.repeat(first, self.lengths)
+        return places
 
     @property
     def segments(self) -> NDArray[np.int32]:
@@ -162,7 +164,9 @@ class Sequences:
             np.concatenate([part.first_segments for part in parts]),
             np.concatenate([part.prompt_lengths for part in parts]),
             tuple(beginning for part in parts for beginning in part.beginnings),
-            np.concatenate([part.beginning_of + first for part, first in zip(parts, ahead, strict=False)]),
+            np.concatenate(
+                [_of(part, first, any_begins=bool(ahead[-1])) for part, first in zip(parts, ahead, strict=False)]
+            ),
         )
 
     def take(self, indices: NDArray[np.intp]) -> Self:
@@ -190,6 +194,25 @@ class Sequences:
             token_ids, lengths, self.first_segments[indices], self.prompt_lengths[indices], self.beginnings, of
         )
 
+    def joined(self, chosen: NDArray[np.bool_]) -> Self:
+        """The same, with the tokens of some beginnings put before those of their sequences.
+
+        chosen: (beginnings,). Every sequence then counts as of one segment, and is pooled whole.
+        """
+        apart = np.append(~chosen, True)[self.beginning_of]
+        if apart.all():
+            return self
+        own = np.split(self.token_ids, self.starts[1:])
+        of = self.beginning_of.tolist()
+        whole = [
+            ids if is_apart else np.concatenate([self.beginnings[at], ids])
+            for ids, at, is_apart in zip(own, of, apart.tolist(), strict=True)
+        ]
+        plain = self.plain(np.concatenate(whole), np.fromiter(map(len, whole), dtype=np.int32, count=len(whole)))
+        return replace(
+            plain, beginnings=self.beginnings, beginning_of=np.where(apart, self.beginning_of, -1).astype(np.int32)
+        )
+
     def longest_first(self) -> tuple[Self, NDArray[np.intp] | None]:
         """The sequences from the longest to the shortest, those of one beginning together, and the index of each.
 
@@ -199,6 +222,13 @@ class Sequences:
         if (order[1:] > order[:-1]).all():
             return self, None
         return self.take(order), order
+
+
+def _of(part: Sequences, ahead: int, *, any_begins: bool) -> NDArray[np.int32]:
+    """Where a part's beginnings are behind `ahead` others. any_begins: whether any part has some."""
+    if part.beginnings:
+        return np.where(part.beginning_of < 0, -1, part.beginning_of + ahead).astype(np.int32)
+    return np.full(len(part) if any_begins else 0, -1, dtype=np.int32)
 
 
 def shard_sequences(shard: Shard) -> Sequences:

@@ -54,7 +54,7 @@ def calibrate(placement: Placement, weights: Weights, config: ModelConfig, token
     """
     observed, step = ObservedPlacement(), _random_sequences(config, tokenizer)
     with torch.inference_mode():
-        encoder = config.encoder.load_encoder(weights, observed, first_tokens=False)
+        encoder = config.encoder.load_encoder(weights, observed, "all")
         encoder(observed.pack(step, encoder.positions(step)))
     return Int8Placement(placement.device, placement.dtype, dict(observed.ranges))
 

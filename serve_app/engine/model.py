@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -12,6 +13,7 @@ import torch
 
 from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.domain.sequences import Rows, Sequences
+from serve_app.engine.beginnings import Beginnings
 from serve_app.engine.calibration import calibrate
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.failures import first_line, is_lost, is_out_of_memory
@@ -21,7 +23,7 @@ from serve_app.engine.layers.card import wider_than_half
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement, choose_placement, keep_whole_sums
 from serve_app.engine.memory import require_memory
-from serve_app.engine.models.encoder import Encoder
+from serve_app.engine.models.encoder import Decoder, Encoder
 from serve_app.engine.modules.head import Head
 from serve_app.engine.modules.model_config import ModelConfig, read_model
 from serve_app.engine.options import EngineOptions
@@ -34,6 +36,7 @@ from serve_app.scheduling.device import DeviceLostError, StepTooLargeError
 log = logging.getLogger("rayrank.model")
 
 CPU_STEP_TOKENS = 2_048
+KEPT_BYTES = 2**29  # of keys and values of beginnings
 
 
 class Model:
@@ -44,6 +47,7 @@ class Model:
         self.placement = placement
         self._encoder, self._head = encoder, head
         self._graphs: Callable[[Sequences], torch.Tensor | None] = lambda _: None
+        self._beginnings = Beginnings(self._begun, KEPT_BYTES) if isinstance(encoder, Decoder) else None
         self.step_tokens = CPU_STEP_TOKENS
 
     @classmethod
@@ -106,8 +110,9 @@ class Model:
 
     @classmethod
     def _built(cls, config: ModelConfig, weights: Weights, placement: Placement) -> Self:
-        head = config.load_head(weights, placement)
-        encoder = config.encoder.load_encoder(weights, placement, first_tokens=head.first_tokens)
+        answers = answer_ids(config) if config.encoder.answers else None
+        head = config.load_head(weights, placement, answers)
+        encoder = config.encoder.load_encoder(weights, placement, head.states)
         return cls(config, encoder, head, placement)
 
     @property
@@ -186,11 +191,11 @@ class Model:
         does not fit into memory, DeviceLostError when the device computes nothing any more, as the function does, and
         ValueError when a sequence is longer than the model reads: a position without an embedding loses a GPU.
         """
-        longest = int(sequences.lengths.max())
+        longest = int(sequences.whole_lengths.max())
         if longest > self.config.max_tokens:
             raise ValueError(f"a sequence has {longest:,} tokens; the model reads at most {self.config.max_tokens:,}")
         # Neighbours of one length share an attention call.
-        batch, order = sequences.longest_first()
+        batch, order = self._sharing(sequences).longest_first()
         fetched = self._fetch(batch)
         if fetched is None:
             torch.cuda.empty_cache()
@@ -215,7 +220,7 @@ class Model:
             with torch.inference_mode():
                 rows = self._graphs(sequences)
                 if rows is None:
-                    rows = self._forward(self.placement.pack(sequences, self._encoder.positions(sequences)))
+                    rows = self._forward(self._packed(sequences))
                 return self.placement.fetch(rows)
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
@@ -224,8 +229,35 @@ class Model:
                 raise DeviceLostError(first_line(error)) from error
             raise
 
+    def _sharing(self, sequences: Sequences) -> Sequences:
+        """The sequences as they are computed: those apart from their beginning that share it with others."""
+        if not sequences.beginnings:
+            return sequences
+        if self._beginnings is None:
+            return sequences.joined(np.ones(len(sequences.beginnings), dtype=bool))
+        return self._beginnings.shared(sequences)
+
+    def _packed(self, sequences: Sequences) -> Packed:
+        step = self.placement.pack(sequences, self._encoder.positions(sequences))
+        if self._beginnings is None or not sequences.beginnings:
+            return step
+        return replace(step, past=self._beginnings.past(sequences))
+
+    def _begun(self, sequences: Sequences) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        assert isinstance(self._encoder, Decoder)
+        return self._encoder.beginnings(self.placement.pack(sequences, self._encoder.positions(sequences)))
+
     def _forward(self, step: Packed) -> torch.Tensor:
         return self._head(self._encoder(step), step).float()
+
+
+def answer_ids(config: ModelConfig) -> tuple[int, int]:
+    if config.answers:
+        return config.answers
+    tokenizer, template = Tokenizer.load(config.directory), config.template
+    assert template is not None
+    [yes], [no] = tokenizer.encode([template.yes, template.no])
+    return int(yes), int(no)
 
 
 def _free_bytes(device: torch.device) -> int:

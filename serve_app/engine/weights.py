@@ -45,7 +45,11 @@ class Weights:
         return bool(self._spellings(name))
 
     def get(self, name: str, *shape: int) -> torch.Tensor:
-        """One tensor, float32.
+        """One tensor, float32. Raises ModelError as `table` does."""
+        return self.table(name, *shape).float()
+
+    def table(self, name: str, *shape: int) -> torch.Tensor:
+        """One tensor as it is in the file, which stays mapped: only what is read of it takes memory.
 
         Raises ModelError naming the tensor when it is missing, is there in two spellings, or has another shape or type.
         """
@@ -63,7 +67,7 @@ class Weights:
         if tensor.dtype not in READABLE:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise ModelError(f"{path}: tensor {key!r} is of {kind}; supported: float32, float16, bfloat16, float64")
-        return tensor.float()
+        return tensor
 
     def linear(self, name: str, outputs: int, inputs: int, *, bias: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight (outputs, inputs) and bias (outputs,) of a linear layer, float32. Raises ModelError as `get` does.

@@ -73,8 +73,8 @@ class SimulatedModel:
         ends = np.cumsum(sequences.lengths)[:-1]
         own = np.split(sequences.token_ids, ends)
         if sequences.beginnings:
-            of = sequences.beginning_of.tolist()
-            own = [np.concatenate([sequences.beginnings[at], ids]) for at, ids in zip(of, own, strict=True)]
+            whole = sequences.joined(np.ones(len(sequences.beginnings), dtype=bool))
+            own = np.split(whole.token_ids, np.cumsum(whole.lengths)[:-1])
         parts = map(_part_of_1, own)
         places = np.fromiter(parts, dtype=np.float32, count=len(sequences))
         if self._width == 1:

@@ -64,7 +64,7 @@ def counted_step(cuda: FakeCuda, model: str, lengths: Sequence[int], precision: 
         placement = choose_placement(EngineOptions("cuda", precision))
         weights = NoWeights()
         head = config.load_classification_head(weights, placement)
-        encoder = config.load_encoder(weights, placement, first_tokens=head.first_tokens)
+        encoder = config.load_encoder(weights, placement, head.states)
         ids = np.full(sum(lengths), 7, dtype=np.int32)
         sequences = Sequences.plain(ids, np.array(lengths, dtype=np.int32))
         with Launches() as seen:
@@ -82,7 +82,7 @@ def counted_step(cuda: FakeCuda, model: str, lengths: Sequence[int], precision: 
         own_bytes=sum(launch.bytes for launch in element_wise if launch.own),
         product_flops=sum(launch.flops for launch in seen.launched),
         attention_bytes=sum(launch.bytes for launch in attention),
-        attention_flops=attention_flops(config, lengths, first_tokens=head.first_tokens),
+        attention_flops=attention_flops(config, lengths, first_tokens=head.states == "first"),
         copies=len(seen.copies),
         copied_bytes=sum(copy.bytes for copy in seen.copies),
         by_shape_alone=encoder.by_shape_alone,

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 
 from serve_app.engine.layers.linear import Linear, ResidualLinear
-from serve_app.engine.layers.norm import LayerNorm
+from serve_app.engine.layers.norm import LayerNorm, RmsNorm
 
 
 class BlockEnd(Protocol):
@@ -29,7 +29,7 @@ class BlockEnd(Protocol):
 class PlainBlockEnd:
     """See BlockEnd: a product that is added as it is computed, then a norm."""
 
-    def __init__(self, linear: ResidualLinear, norm: LayerNorm) -> None:
+    def __init__(self, linear: ResidualLinear, norm: LayerNorm | RmsNorm) -> None:
         self._linear, self._norm = linear, norm
 
     def __call__(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

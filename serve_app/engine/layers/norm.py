@@ -1,4 +1,4 @@
-"""Layer normalisation."""
+"""Normalisation of rows."""
 
 import torch
 from torch.nn import functional
@@ -16,3 +16,17 @@ class LayerNorm:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """The normalised rows: (rows, width), in the precision of x, which must be the weight's."""
         return functional.layer_norm(x, self._weight.shape, self._weight, self._bias, self._epsilon)
+
+
+class RmsNorm:
+    """Each row scaled to a mean square of 1, then weighted. Source: arXiv 1910.07467.
+
+    weight: (width,). epsilon: keeps a mean square of 0 from dividing.
+    """
+
+    def __init__(self, weight: torch.Tensor, epsilon: float) -> None:
+        self._weight, self._epsilon = weight, epsilon
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """The normalised rows: (…, width), in the precision of x, which must be the weight's."""
+        return functional.rms_norm(x, self._weight.shape, self._weight, self._epsilon)

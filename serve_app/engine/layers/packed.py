@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from serve_app.domain.sequences import Sequences
+from serve_app.engine.layers.past import Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Packed:
     each sequence begins and the last one ends; starts, (sequences,), the index of each one's first token; counts,
     (sequences + 1,), 0, 1, 2 and so on, which are the bounds of sequences of one row; pooled_from, (sequences,), the
     index of each sequence's first token that is pooled, which is its end where none is.
+    past: what the sequences begin with, computed before; None where they begin with themselves.
     """
 
     lengths: list[int]
@@ -30,12 +32,15 @@ class Packed:
     starts: torch.Tensor
     counts: torch.Tensor
     pooled_from: torch.Tensor
+    past: Past | None = None
 
     @classmethod
     def cut(cls, buffer: torch.Tensor, lengths: list[int], longest: int) -> Self:
         """The step whose numbers `buffer` has laid out in this tensor. lengths, longest: as in Packed."""
         tokens, count, bounds = sum(lengths), len(lengths), len(lengths) + 1
-        return cls(lengths, longest, *buffer.split_with_sizes([tokens, tokens, tokens, bounds, count, bounds, count]))
+        parts = buffer.split_with_sizes([tokens, tokens, tokens, bounds, count, bounds, count])
+        token_ids, positions, segments, of_bounds, starts, counts, pooled_from = parts
+        return cls(lengths, longest, token_ids, positions, segments, of_bounds, starts, counts, pooled_from)
 
 
 def buffer(sequences: Sequences, positions: NDArray[np.int64]) -> NDArray[np.int32]:

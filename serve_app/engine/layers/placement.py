@@ -23,9 +23,10 @@ from serve_app.engine.layers.linear import (
     linear,
     steady_linear,
 )
-from serve_app.engine.layers.norm import LayerNorm
+from serve_app.engine.layers.norm import LayerNorm, RmsNorm
 from serve_app.engine.layers.packed import Packed, buffer
 from serve_app.engine.layers.quantised import QuantisedLinear, int8_available
+from serve_app.engine.layers.turn import PlainTurn, Turn
 from serve_app.engine.options import EngineOptions
 from serve_app.scheduling.device import DeviceLostError
 
@@ -158,6 +159,21 @@ class Placement:
     def block_end(self, product: Product, norm: Norm, epsilon: float) -> BlockEnd:
         """A block's last product, its addition to the block's input, and the norm of the sum."""
         return PlainBlockEnd(self.linear(*product), self.norm(*norm, epsilon))
+
+    def rms_norm(self, weight: torch.Tensor, epsilon: float) -> Callable[[torch.Tensor], torch.Tensor]:
+        """A normalisation by the root of the mean square, in the placement's type. weight: float32 (width,)."""
+        return RmsNorm(weight.to(self.device, self.dtype), epsilon)
+
+    def rms_block_end(self, product: Product, weight: torch.Tensor, epsilon: float) -> BlockEnd:
+        """The same as `block_end` with a norm of that kind. weight: of the norm, float32 (width,)."""
+        return PlainBlockEnd(self.linear(*product), RmsNorm(weight.to(self.device, self.dtype), epsilon))
+
+    def turn(self, weight: torch.Tensor | None, epsilon: float) -> Turn:
+        """What a decoder's layer does with its queries or keys.
+
+        weight: of the norm of a head's numbers, float32 (size,); None where the family has none.
+        """
+        return PlainTurn(None if weight is None else self.rms_norm(weight, epsilon))
 
     def embed(self, tables: Tables, norm: Norm, epsilon: float) -> Embed:
         """A model's input, from its tables: added and normalised in float32, whatever the type is."""

@@ -5,6 +5,7 @@ from typing import Protocol
 import torch
 
 from serve_app.engine.layers.placement import Placement
+from serve_app.engine.layers.turn import Angles, turned
 
 
 class Rotation(Protocol):
@@ -36,8 +37,13 @@ class Rotary:
 
     def __call__(self, places: torch.Tensor) -> Rotation:
         """The turns of one step. places: int32 (tokens,), place of each token in its sequence."""
-        angles = places[:, None].float() * self._frequencies
-        return self._form(angles.cos(), angles.sin())
+        angles = self.angles(places)
+        return self._form(angles.cos, angles.sin)
+
+    def angles(self, places: torch.Tensor) -> Angles:
+        """The angles of one step. places: as above."""
+        found = places[:, None].float() * self._frequencies
+        return Angles(found.cos(), found.sin())
 
 
 class PlainRotation:
@@ -52,10 +58,10 @@ class PlainRotation:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See Rotation."""
         cos, sin = self._cos, self._sin
-        turned = _turned(key, cos, sin)
+        turned_key = turned(key, cos, sin)
         if asking is not None:
             cos, sin = cos.index_select(0, asking), sin.index_select(0, asking)
-        return _turned(query, cos, sin), turned
+        return turned(query, cos, sin), turned_key
 
 
 class FusedRotation:
@@ -73,12 +79,3 @@ class FusedRotation:
 
         rotate_(query, key, self._cos, self._sin, asking)
         return query, key
-
-
-def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    first, second = x.float().chunk(2, dim=-1)
-    out = torch.empty(x.shape, dtype=torch.float32, device=x.device)
-    left, right = out.chunk(2, dim=-1)
-    torch.mul(first, cos, out=left).addcmul_(second, sin, value=-1)
-    torch.mul(second, cos, out=right).addcmul_(first, sin)
-    return out.to(x.dtype)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.tokenizer.files import token_limit
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from serve_app.engine.models.encoder import Encoder
     from serve_app.engine.modules.head import Head
     from serve_app.engine.weights import Weights
+
+# Of which tokens of a sequence a head reads the states.
+States = Literal["all", "first", "last"]
 
 # Of the longest sequence; what is said of more is a slip, and its distances would not fit into memory.
 MOST_TOKENS = 1_000_000
@@ -80,17 +83,35 @@ class EncoderConfig(ABC):
         """
         return 7 * self.hidden + 2 * max(self.intermediate, 4 * self.hidden)
 
+    @property
+    def causal(self) -> bool:
+        """Whether a token sees only those before it (a decoder), so that sequences may share what they begin with."""
+        return False
+
+    @property
+    def answers(self) -> bool:
+        """Whether its score is how much surer it is of one token of its vocabulary than of another one."""
+        return False
+
+    def gives(self, states: States) -> States:
+        """The states that the encoder gives where a head reads these; all where it cannot give them alone."""
+        return "all" if states == "last" else states
+
     @abstractmethod
-    def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
+    def load_encoder(self, weights: "Weights", placement: "Placement", states: States) -> "Encoder":
         """The family's encoder with these weights; imports torch.
 
-        first_tokens: whether only the state of each sequence's first token is wanted. Raises ModelError when a tensor
-        is missing or has another shape.
+        states: which it gives, as `gives` says. Raises ModelError when a tensor is missing or has another shape.
         """
 
     @abstractmethod
-    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
-        """The family's head of a cross-encoder; imports torch. Raises ModelError as load_encoder does."""
+    def load_classification_head(
+        self, weights: "Weights", placement: "Placement", answers: tuple[int, int] | None = None
+    ) -> "Head":
+        """The family's head of a cross-encoder; imports torch. Raises ModelError as load_encoder does.
+
+        answers: ids of the tokens for yes and no, where the model answers by its vocabulary.
+        """
 
 
 def longest(directory: Path, positions: int) -> int:

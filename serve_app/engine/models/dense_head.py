@@ -5,13 +5,14 @@ import torch
 from serve_app.engine.layers.activation import Activation
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement
+from serve_app.engine.models.config import States
 from serve_app.engine.weights import Weights
 
 
 class DenseHead:
     """A cross-encoder's relevance: a dense layer, its activation and one output, over the first token."""
 
-    first_tokens = True
+    states: States = "first"
 
     def __init__(
         self, weights: Weights, placement: Placement, hidden: int, *, dense: str, activation: Activation, out: str

@@ -1,6 +1,6 @@
 """What every family's encoder gives."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,5 +27,14 @@ class Encoder(Protocol):
         ...
 
     def __call__(self, step: Packed) -> torch.Tensor:
-        """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) of each sequence's first token."""
+        """Hidden states of the last layer: (tokens, hidden), or (sequences, hidden) where one of each is wanted."""
+        ...
+
+
+@runtime_checkable
+class Decoder(Encoder, Protocol):
+    """An encoder whose tokens see only those before them, so that sequences may go on from what others begin with."""
+
+    def beginnings(self, step: Packed) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Each layer's keys and values of a step's tokens: (tokens, key_value_heads, size) each."""
         ...

@@ -14,9 +14,14 @@ from serve_app.engine.models.gte.config import read_gte, read_new
 from serve_app.engine.models.harmless import HARMLESS
 from serve_app.engine.models.modernbert.config import read_modernbert
 from serve_app.engine.models.mpnet.config import read_mpnet
+from serve_app.engine.models.qwen.config import read_qwen2, read_qwen3
 from serve_app.engine.models.supported import require_supported
 
 # For each model_type: how the names of transformers' classes for it begin, and what reads its configuration.
+DECODERS: dict[str, tuple[str, Callable[[Fields, HeadKind], EncoderConfig]]] = {
+    "qwen2": ("Qwen2", read_qwen2),
+    "qwen3": ("Qwen3", read_qwen3),
+}
 FAMILIES: dict[str, tuple[str, Callable[[Fields, HeadKind], EncoderConfig]]] = {
     "bert": ("Bert", read_bert),
     "roberta": ("Roberta", read_roberta),
@@ -29,14 +34,17 @@ FAMILIES: dict[str, tuple[str, Callable[[Fields, HeadKind], EncoderConfig]]] = {
     "modernbert": ("ModernBert", read_modernbert),
     "gte": ("Gte", read_gte),
     "new": ("New", read_new),
+    **DECODERS,
 }
 # Published with code of their own, which is not run: the arithmetic is known.
 OWN_CODE = ("new", "gte")
 HEADS: dict[str, HeadKind] = {"ForSequenceClassification": "classification", "Model": "embedding"}
+# Asked for its next token, which says yes or no.
+ANSWERS: dict[str, HeadKind] = {"ForCausalLM": "classification"}
 ARCHITECTURES: dict[str, tuple[str, HeadKind]] = {
     f"{name}{ending}": (model_type, head)
     for model_type, (name, _) in FAMILIES.items()
-    for ending, head in HEADS.items()
+    for ending, head in (HEADS | (ANSWERS if model_type in DECODERS else {})).items()
 }
 
 
@@ -79,5 +87,5 @@ def _named_head(fields: Fields, architecture: str) -> HeadKind:
 
 
 def _holds_classifier(directory: Path) -> bool:
-    """Whether the weights have a cross-encoder's head: all families call it so."""
-    return any(name.startswith("classifier.") for name in tensor_names(directory))
+    """Whether the weights have a cross-encoder's head: encoders call it classifier, decoders score."""
+    return any(name.startswith(("classifier.", "score.")) for name in tensor_names(directory))

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from serve_app.engine.models.config import States
+
 # sentence-transformers' names: the states of all tokens, one vector a sequence, and a cross-encoder's logits.
 Value = Literal["token_embeddings", "sentence_embedding", "scores"]
 TOKENS, VECTOR, SCORES = get_args(Value)
@@ -81,9 +83,12 @@ class Chain:
         return tuple(module for module in self.modules if isinstance(module, Pooling))
 
     @property
-    def first_tokens(self) -> bool:
-        """Whether nothing but the state of each sequence's first token is read."""
-        return all(pooling.modes == ("cls",) and pooling.include_prompt for pooling in self.poolings)
+    def states(self) -> States:
+        """Of which tokens of each sequence the states are read."""
+        modes = {pooling.modes if pooling.include_prompt else () for pooling in self.poolings}
+        if modes <= {("cls",)}:
+            return "first"
+        return "last" if modes == {("lasttoken",)} else "all"
 
     @property
     def include_prompt(self) -> bool:

@@ -12,6 +12,7 @@ from serve_app.engine.files import ModelError, tensor_names
 from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement
 from serve_app.engine.layers.pooling import pooled
+from serve_app.engine.models.config import States
 from serve_app.engine.modules.config import TOKENS, Chain, Dense, LayerNorm, Module, Normalize, Pooling, Value
 from serve_app.engine.weights import Weights
 
@@ -22,8 +23,8 @@ class Head(Protocol):
     """The last part of a model."""
 
     @property
-    def first_tokens(self) -> bool:
-        """Whether it reads only the state of each sequence's first token."""
+    def states(self) -> States:
+        """The states that it is given."""
         ...
 
     def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:
@@ -38,16 +39,19 @@ Compute = Callable[[torch.Tensor, Packed], torch.Tensor]
 class ChainHead:
     """The modules of a chain, one after the other, in float32."""
 
-    def __init__(self, chain: Chain, placement: Placement) -> None:
-        """Read the modules' weights. Raises ModelError, naming file and tensor, when they do not fit."""
-        self.first_tokens = chain.first_tokens
+    def __init__(self, chain: Chain, states: States, placement: Placement) -> None:
+        """Read the modules' weights. states: that it is given.
+
+        Raises ModelError, naming file and tensor, when the weights do not fit.
+        """
+        self.states = states
         self._gives, self._width = chain.gives, chain.width
         self._modules = [(module.reads, module.writes, self._load(module, placement)) for module in chain.modules]
 
     def _load(self, module: Module, placement: Placement) -> Compute:
         match module:
             case Pooling():
-                return _Pool(module, first_tokens=self.first_tokens)
+                return _Pool(module, self.states)
             case Dense():
                 return _DenseLayer(module, placement)
             case Normalize():
@@ -66,11 +70,11 @@ class ChainHead:
 
 
 class _Pool:
-    def __init__(self, module: Pooling, *, first_tokens: bool) -> None:
-        self._module, self._first_tokens = module, first_tokens
+    def __init__(self, module: Pooling, states: States) -> None:
+        self._module, self._is_done = module, states != "all"
 
     def __call__(self, x: torch.Tensor, step: Packed) -> torch.Tensor:
-        if self._first_tokens:
+        if self._is_done:
             return x
         return pooled(x, step, self._module.modes, include_prompt=self._module.include_prompt)
 

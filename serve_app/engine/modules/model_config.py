@@ -70,16 +70,17 @@ class ModelConfig:
         """Whether a prompt's tokens are pooled with the others."""
         return self.chain is None or self.chain.include_prompt
 
-    def load_head(self, weights: "Weights", placement: "Placement") -> "Head":
+    def load_head(self, weights: "Weights", placement: "Placement", answers: tuple[int, int] | None = None) -> "Head":
         """What makes a row of the encoder's states; imports torch.
 
-        weights: of the Transformer. Raises ModelError when a tensor is missing or has another shape.
+        weights: of the Transformer. answers: ids of the tokens for yes and no, where it answers by its vocabulary.
+        Raises ModelError when a tensor is missing or has another shape.
         """
         if self.chain is None:
-            return self.encoder.load_classification_head(weights, placement)
+            return self.encoder.load_classification_head(weights, placement, answers)
         from serve_app.engine.modules.head import ChainHead
 
-        return ChainHead(self.chain, placement)
+        return ChainHead(self.chain, self.encoder.gives(self.chain.states), placement)
 
 
 def read_model(directory: Path, template: PromptTemplate | None = None) -> ModelConfig:

@@ -23,7 +23,7 @@ def rows_of(chain: Chain, states: torch.Tensor) -> torch.Tensor:
     batch = sequences(*([5] * length for length in LENGTHS))
     step, head = CPU.pack(batch, batch.places), ChainHead(chain, CPU)
     with torch.inference_mode():
-        return head(states.index_select(0, step.starts) if head.first_tokens else states, step)
+        return head(states.index_select(0, step.starts) if head.states == "first" else states, step)
 
 
 def reference_rows(directory: Path, states: torch.Tensor) -> torch.Tensor:

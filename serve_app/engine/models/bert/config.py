@@ -7,7 +7,7 @@ from serve_app.domain.model import HeadKind
 from serve_app.engine.models.activation import read_activation
 from serve_app.engine.models.bert import variants
 from serve_app.engine.models.bert.variants import Variant
-from serve_app.engine.models.config import EncoderConfig, longest
+from serve_app.engine.models.config import EncoderConfig, States, longest
 from serve_app.engine.models.fields import Fields
 from serve_app.engine.models.supported import read_heads, read_positions
 
@@ -63,13 +63,18 @@ class BertConfig(EncoderConfig):
         projection = 0 if self.embedding == self.hidden else (self.embedding + 1) * self.hidden
         return (self.vocabulary + self.positions + self.segments + 2) * self.embedding + projection
 
-    def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
+    def load_encoder(self, weights: "Weights", placement: "Placement", states: States) -> "Encoder":
         """See EncoderConfig."""
         from serve_app.engine.models.bert.encoder import BertEncoder
 
-        return BertEncoder(weights, self, placement, first_tokens=first_tokens)
+        return BertEncoder(weights, self, placement, first_tokens=states == "first")
 
-    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
+    def load_classification_head(
+        self,
+        weights: "Weights",
+        placement: "Placement",
+        answers: tuple[int, int] | None = None,  # noqa: ARG002
+    ) -> "Head":
         """See EncoderConfig."""
         from serve_app.engine.models.dense_head import DenseHead
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from serve_app.domain.errors import shown
 from serve_app.domain.model import HeadKind
 from serve_app.engine.models.activation import read_activation
-from serve_app.engine.models.config import EncoderConfig, longest
+from serve_app.engine.models.config import EncoderConfig, States, longest
 from serve_app.engine.models.fields import Fields
 from serve_app.engine.models.supported import read_heads, read_positions
 
@@ -60,13 +60,18 @@ class DebertaConfig(EncoderConfig):
         # Not plain super(): see MPNet's.
         return super(DebertaConfig, self).step_numbers + 2 * self.heads * self.max_tokens
 
-    def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
+    def load_encoder(self, weights: "Weights", placement: "Placement", states: States) -> "Encoder":
         """See EncoderConfig."""
         from serve_app.engine.models.deberta.encoder import DebertaEncoder
 
-        return DebertaEncoder(weights, self, placement, first_tokens=first_tokens)
+        return DebertaEncoder(weights, self, placement, first_tokens=states == "first")
 
-    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
+    def load_classification_head(
+        self,
+        weights: "Weights",
+        placement: "Placement",
+        answers: tuple[int, int] | None = None,  # noqa: ARG002
+    ) -> "Head":
         """See EncoderConfig."""
         from serve_app.engine.models.dense_head import DenseHead
 

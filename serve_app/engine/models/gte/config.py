@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from serve_app.domain.model import HeadKind
 from serve_app.engine.models.activation import read_activation
-from serve_app.engine.models.config import EncoderConfig, longest
+from serve_app.engine.models.config import EncoderConfig, States, longest
 from serve_app.engine.models.fields import Fields
 from serve_app.engine.models.supported import read_heads, read_positions
 
@@ -63,13 +63,18 @@ class GteConfig(EncoderConfig):
         layer = 4 * self.hidden * (self.hidden + 1) + 3 * self.hidden * self.intermediate + self.hidden
         return self.layers * (layer + 4 * self.hidden)
 
-    def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
+    def load_encoder(self, weights: "Weights", placement: "Placement", states: States) -> "Encoder":
         """See EncoderConfig."""
         from serve_app.engine.models.gte.encoder import GteEncoder
 
-        return GteEncoder(weights, self, placement, first_tokens=first_tokens)
+        return GteEncoder(weights, self, placement, first_tokens=states == "first")
 
-    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
+    def load_classification_head(
+        self,
+        weights: "Weights",
+        placement: "Placement",
+        answers: tuple[int, int] | None = None,  # noqa: ARG002
+    ) -> "Head":
         """See EncoderConfig."""
         from serve_app.engine.models.dense_head import DenseHead
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from serve_app.domain.errors import shown
 from serve_app.domain.model import HeadKind
 from serve_app.engine.models.activation import read_activation
-from serve_app.engine.models.config import EncoderConfig, longest
+from serve_app.engine.models.config import EncoderConfig, States, longest
 from serve_app.engine.models.fields import Fields
 from serve_app.engine.models.supported import read_heads, read_positions
 
@@ -85,13 +85,18 @@ class ModernBertConfig(EncoderConfig):
         # Two norms for each layer: the first layer has one less, and one follows the last layer.
         return self.layers * (layer + 2 * self.hidden * (1 + self.norm_bias))
 
-    def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
+    def load_encoder(self, weights: "Weights", placement: "Placement", states: States) -> "Encoder":
         """See EncoderConfig."""
         from serve_app.engine.models.modernbert.encoder import ModernBertEncoder
 
-        return ModernBertEncoder(weights, self, placement, first_tokens=first_tokens)
+        return ModernBertEncoder(weights, self, placement, first_tokens=states == "first")
 
-    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
+    def load_classification_head(
+        self,
+        weights: "Weights",
+        placement: "Placement",
+        answers: tuple[int, int] | None = None,  # noqa: ARG002
+    ) -> "Head":
         """See EncoderConfig."""
         from serve_app.engine.models.modernbert.encoder import ModernBertClassificationHead
 

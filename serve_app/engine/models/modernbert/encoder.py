@@ -12,6 +12,7 @@ from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.placement import Placement, Product
 from serve_app.engine.layers.pooling import pooled
 from serve_app.engine.layers.rotation import Rotary, Rotation
+from serve_app.engine.models.config import States
 from serve_app.engine.models.modernbert.config import ModernBertConfig
 from serve_app.engine.weights import Weights
 
@@ -113,7 +114,7 @@ class ModernBertClassificationHead:
     """A cross-encoder's relevance: dense, activation, norm and one output, over the first token or the mean of all."""
 
     def __init__(self, weights: Weights, config: ModernBertConfig, placement: Placement) -> None:
-        self.first_tokens = config.classifier_pooling == "cls"
+        self.states: States = "first" if config.classifier_pooling == "cls" else "all"
         hidden = config.hidden
         dense = weights.linear("head.dense", hidden, hidden, bias=config.classifier_bias)
         self._dense = placement.exact_linear(*dense, config.classifier_activation)
@@ -123,5 +124,5 @@ class ModernBertClassificationHead:
 
     def __call__(self, states: torch.Tensor, step: Packed) -> torch.Tensor:
         """One logit a sequence: float32 (sequences, 1)."""
-        read = states.float() if self.first_tokens else pooled(states, step, ("mean",))
+        read = states.float() if self.states == "first" else pooled(states, step, ("mean",))
         return self._out(self._norm(self._dense(read)))

@@ -7,7 +7,7 @@ from serve_app.domain.model import HeadKind
 from serve_app.engine.models.activation import read_activation
 from serve_app.engine.models.bert.config import BertConfig, tokens_of
 from serve_app.engine.models.bert.variants import MPNET
-from serve_app.engine.models.config import longest
+from serve_app.engine.models.config import States, longest
 from serve_app.engine.models.fields import Fields
 from serve_app.engine.models.supported import read_heads, read_positions
 
@@ -32,11 +32,11 @@ class MPNetConfig(BertConfig):
         # Not plain super(): `slots` makes another class than the one it remembers.
         return super(MPNetConfig, self).table_parameters + self.distances * self.heads
 
-    def load_encoder(self, weights: "Weights", placement: "Placement", *, first_tokens: bool) -> "Encoder":
+    def load_encoder(self, weights: "Weights", placement: "Placement", states: States) -> "Encoder":
         """See EncoderConfig."""
         from serve_app.engine.models.mpnet.encoder import MPNetEncoder
 
-        return MPNetEncoder(weights, self, placement, first_tokens=first_tokens)
+        return MPNetEncoder(weights, self, placement, first_tokens=states == "first")
 
 
 def read_mpnet(fields: Fields, head: HeadKind) -> MPNetConfig:

@@ -1,0 +1,75 @@
+"""What many sequences begin with: computed once, used by all, and kept a little while for the next that begin so."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from serve_app.domain.input_format import TokenIds
+from serve_app.domain.sequences import Sequences
+from serve_app.engine.layers.past import Beginning, Past
+
+# Keys and values of all layers, (tokens, key_value_heads, size) each, for sequences end to end.
+Compute = Callable[[Sequences], list[tuple[torch.Tensor, torch.Tensor]]]
+
+
+class Beginnings:
+    """The keys and values of the beginnings that were used last. One thread at a time may call it.
+
+    A request's shards, and the steps that they are cut into, follow on each other: what they begin with is there still.
+    """
+
+    def __init__(self, compute: Compute, most_bytes: int) -> None:
+        """compute: of whole sequences. most_bytes: that are kept when a step is over."""
+        self._compute, self._most_bytes = compute, most_bytes
+        self._kept = OrderedDict[bytes, Beginning]()
+        self._bytes = 0
+
+    def shared(self, sequences: Sequences) -> Sequences:
+        """The sequences, of which those begin with themselves whose beginning no other one has.
+
+        To compute it apart would only cost a pass of its own.
+        """
+        count = len(sequences.beginnings)
+        used = np.bincount(sequences.beginning_of, minlength=count)
+        kept = np.array([beginning.tobytes() in self._kept for beginning in sequences.beginnings])
+        return sequences.joined(~kept & (used < 2))
+
+    def past(self, sequences: Sequences) -> Past | None:
+        """What the sequences go on from; None where all begin with themselves."""
+        used = sorted({at for at in sequences.beginning_of.tolist() if at >= 0})
+        if not used:
+            return None
+        ids = {at: sequences.beginnings[at] for at in used}
+        missing = {each.tobytes(): each for each in ids.values() if each.tobytes() not in self._kept}
+        found = self._computed(missing) if missing else {}
+        for key in {each.tobytes() for each in ids.values()} - found.keys():
+            found[key] = self._kept[key]
+            self._kept.move_to_end(key)
+        self._keep({key: found[key] for key in missing})
+        places = {at: place for place, at in enumerate(used)}
+        of = [places.get(at, -1) for at in sequences.beginning_of.tolist()]
+        return Past([found[ids[at].tobytes()] for at in used], of)
+
+    def _computed(self, missing: dict[bytes, TokenIds]) -> dict[bytes, Beginning]:
+        lengths = np.fromiter(map(len, missing.values()), dtype=np.int32, count=len(missing))
+        whole = Sequences.plain(np.concatenate(list(missing.values())), lengths)
+        keys, values = (
+            torch.stack(each).split_with_sizes(lengths.tolist(), dim=1)
+            for each in zip(*self._compute(whole), strict=True)
+        )
+        # Apart, so that one goes without the others.
+        alone = len(missing) == 1
+        return {
+            key: Beginning(k if alone else k.clone(), v if alone else v.clone())
+            for key, k, v in zip(missing, keys, values, strict=True)
+        }
+
+    def _keep(self, computed: dict[bytes, Beginning]) -> None:
+        for key, beginning in computed.items():
+            self._kept[key] = beginning
+            self._bytes += beginning.size
+        while self._bytes > self._most_bytes:
+            _, beginning = self._kept.popitem(last=False)
+            self._bytes -= beginning.size
