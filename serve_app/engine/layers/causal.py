@@ -80,8 +80,8 @@ class _RunsOfLayer:
             next_row, next_token = row + run.count * rows, token + run.count * run.tokens
             shape = run.count, rows, *query.shape[1:]
             past, own = run.beginning, slice(token, next_token)
-            keys = _behind(past and past.keys[self._layer], key[own], run)
-            values = _behind(past and past.values[self._layer], value[own], run)
+            keys = _behind(past.keys[self._layer] if past else None, key[own], run)
+            values = _behind(past.values[self._layer] if past else None, value[own], run)
             asking, into = query[row:next_row].view(shape).transpose(1, 2), out[row:next_row].view(shape)
             first = keys.shape[2] - rows  # tokens that all rows see
             for start in range(0, rows, BLOCK):

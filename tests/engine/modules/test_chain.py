@@ -21,9 +21,13 @@ LENGTHS = [1, 7, 4]
 
 def rows_of(chain: Chain, states: torch.Tensor) -> torch.Tensor:
     batch = sequences(*([5] * length for length in LENGTHS))
-    step, head = CPU.pack(batch, batch.places), ChainHead(chain, CPU)
+    step, head = CPU.pack(batch, batch.places), ChainHead(chain, chain.states, CPU)
+    read = {"first": step.starts, "last": step.bounds[1:] - 1}.get(head.states)
     with torch.inference_mode():
-        return head(states.index_select(0, step.starts) if head.states == "first" else states, step)
+        rows = head(states if read is None else states.index_select(0, read), step)
+        # An encoder may give all of them.
+        torch.testing.assert_close(ChainHead(chain, "all", CPU)(states, step), rows)
+    return rows
 
 
 def reference_rows(directory: Path, states: torch.Tensor) -> torch.Tensor:
