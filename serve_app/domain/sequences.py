@@ -209,6 +209,8 @@ class Sequences:
             for ids, at, is_apart in zip(own, of, apart.tolist(), strict=True)
         ]
         plain = self.plain(np.concatenate(whole), np.fromiter(map(len, whole), dtype=np.int32, count=len(whole)))
+        if not apart[self.beginning_of >= 0].any():
+            return plain
         return replace(
             plain, beginnings=self.beginnings, beginning_of=np.where(apart, self.beginning_of, -1).astype(np.int32)
         )

@@ -31,8 +31,8 @@ class Beginnings:
 
         To compute it apart would only cost a pass of its own.
         """
-        count = len(sequences.beginnings)
-        used = np.bincount(sequences.beginning_of, minlength=count)
+        of = sequences.beginning_of
+        used = np.bincount(of[of >= 0], minlength=len(sequences.beginnings))
         kept = np.array([beginning.tobytes() in self._kept for beginning in sequences.beginnings])
         return sequences.joined(~kept & (used < 2))
 

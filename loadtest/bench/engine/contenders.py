@@ -2,15 +2,17 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from loadtest import ROOT
 
-Kind = Literal["sequences", "requests", "texts"]
+Kind = Literal["sequences", "requests", "texts", "decoded"]
 
 # infinity needs transformers below 5 and numpy below 2: `make bench-engine` gives it an environment of its own.
+# vLLM pins a torch: `make bench-decoders` gives it an environment of its own.
+VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 INFINITY_PYTHON = ROOT / ".venv-infinity" / "bin" / "python"
 
 
@@ -49,6 +51,28 @@ RAYRANK = [
 ]
 PRODUCTS = Contender("float32 products", "products", swept=False)
 
+TRANSFORMERS_BF16 = Contender("transformers bf16", "transformers", {"dtype": "bfloat16"})
+VLLM = Contender("vLLM", "vllm", {"dtype": "float32"}, swept=False, exact_peer=True, python=VLLM_PYTHON)
+VLLM_BF16 = replace(VLLM, name="vLLM bf16", options={"dtype": "bfloat16"}, exact_peer=False)
+DECODERS = [
+    Contender("transformers", "transformers", exact_peer=True),
+    Contender("transformers, as published", "transformers", {"whole_vocabulary": True}, exact_peer=True),
+    VLLM,
+    Contender("rayrank exact, nothing shared", "rayrank", {"precision": "exact", "shared": False}, swept=False),
+    Contender("rayrank exact", "rayrank", {"precision": "exact"}, swept=False),
+    TRANSFORMERS_BF16,
+    VLLM_BF16,
+    Contender(
+        "rayrank fast, nothing shared",
+        "rayrank",
+        {"precision": "fast", "shared": False},
+        swept=False,
+        rival=TRANSFORMERS_BF16.name,
+    ),
+    Contender("rayrank fast", "rayrank", {"precision": "fast"}, swept=False, rival=TRANSFORMERS_BF16.name),
+    Contender("rayrank int8", "rayrank", {"precision": "int8"}, swept=False),
+]
+
 # The first of a kind is its reference: the answers are compared with its own, the speeds with its default.
 CONTENDERS: dict[Kind, list[Contender]] = {
     # sentence-transformers runs transformers in padded batches of 32, longest first.
@@ -64,5 +88,6 @@ CONTENDERS: dict[Kind, list[Contender]] = {
         *MODELS,
         *RAYRANK,
     ],
+    "decoded": DECODERS,
 }
 NAMES = list(dict.fromkeys(contender.name for kind in CONTENDERS.values() for contender in kind))

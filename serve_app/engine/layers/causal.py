@@ -114,9 +114,9 @@ def _behind(past: torch.Tensor | None, own: torch.Tensor, run: Run) -> torch.Ten
 
 
 def _runs(step: Packed) -> Iterator[Run]:
-    beginnings = [None] * len(step.lengths) if step.past is None else step.past.of
+    beginnings = [-1] * len(step.lengths) if step.past is None else step.past.of
     for (beginning, tokens), members in groupby(zip(beginnings, step.lengths, strict=True)):
-        own = None if step.past is None or beginning is None else step.past.beginnings[beginning]
+        own = None if step.past is None or beginning < 0 else step.past.beginnings[beginning]
         yield Run(sum(1 for _ in members), tokens, own)
 
 

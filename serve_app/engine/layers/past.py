@@ -30,7 +30,7 @@ class Beginning:
 class Past:
     """The beginnings of a step's sequences.
 
-    of: for each sequence, which of the beginnings is its own; sequences of one lie together.
+    of: for each sequence, which of the beginnings is its own, -1 for none; sequences of one lie together.
     """
 
     beginnings: list[Beginning]

@@ -1,12 +1,18 @@
 """The engine. It cuts its own steps; a batch size is not asked for."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadtest.bench.engine.peers.work import THREADS, Ids, Request, Rows, Run, Start
+from loadtest.bench.engine.peers.work import NO, THREADS, YES, Begun, Ids, Request, Rows, Run, Start
 from serve_app.domain.model import Precision
+
+if TYPE_CHECKING:
+    from serve_app.domain.sequences import Sequences
+    from serve_app.engine.model import Model
 
 STEP_TOKENS = 2_048  # of a scorer on a CPU
 AMPLE_S = 600.0
@@ -22,18 +28,49 @@ def sequences(directory: Path, *, precision: Precision) -> Start:
 
     def run(ids: Ids) -> Rows:
         lengths = np.array([row.size for row in ids], dtype=np.int32)
-        order = np.argsort(-lengths, kind="stable")
-        work = Sequences.plain(np.concatenate(ids).astype(np.int32), lengths)
-        ends, start = np.cumsum(lengths[order]), 0
-        rows = np.empty((len(ids), model.width), dtype=np.float32)
-        while start < order.size:
-            done = ends[start - 1] if start else 0
-            end = max(int(np.searchsorted(ends, done + STEP_TOKENS, side="right")), start + 1)
-            rows[order[start:end]] = model(work.take(order[start:end]))
-            start = end
-        return rows
+        return _in_steps(model, Sequences.plain(np.concatenate(ids).astype(np.int32), lengths))
 
     return lambda _: run
+
+
+def decoded(directory: Path, *, precision: Precision, shared: bool = True) -> Start:
+    """A decoder's answers. shared: whether what sequences begin with is computed once."""
+    from serve_app.domain.prompt_template import PromptTemplate
+    from serve_app.domain.sequences import Sequences
+    from serve_app.engine import model as engine
+    from serve_app.engine.options import EngineOptions
+
+    engine.answer_ids = lambda *_: (YES, NO)
+    model = engine.Model.load(directory, EngineOptions("cpu", precision, THREADS), None, PromptTemplate("{query}"))
+
+    def run(work: list[Begun]) -> Rows:
+        rows = []
+        for beginning, own in work:
+            lengths = np.array([row.size for row in own], dtype=np.int32)
+            sequences = replace(
+                Sequences.plain(np.concatenate(own).astype(np.int32), lengths),
+                beginnings=(beginning.astype(np.int32),),
+                beginning_of=np.zeros(lengths.size, dtype=np.int32),
+            )
+            if not shared:
+                sequences = sequences.joined(np.ones(1, dtype=bool))
+            rows.append(_in_steps(model, sequences))
+        return np.concatenate(rows)
+
+    return lambda _: run
+
+
+def _in_steps(model: "Model", work: "Sequences") -> Rows:
+    """A row a sequence, in steps as the scheduler cuts them."""
+    order, start = work.longest_first_order(), 0
+    ends = np.cumsum(work.computed_tokens(order)[order])
+    rows = np.empty((len(work), model.width), dtype=np.float32)
+    while start < order.size:
+        done = ends[start - 1] if start else 0
+        end = max(int(np.searchsorted(ends, done + STEP_TOKENS, side="right")), start + 1)
+        rows[order[start:end]] = model(work.take(order[start:end]))
+        start = end
+    return rows
 
 
 def texts(directory: Path, *, precision: Precision) -> Start:

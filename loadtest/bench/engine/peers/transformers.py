@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.bench.engine.peers.padded import in_batches
-from loadtest.bench.engine.peers.work import THREADS, Rows, Start
+from loadtest.bench.engine.peers.work import NO, THREADS, YES, Rows, Run, Start
 
 
 def sequences(directory: Path) -> Start:
@@ -23,6 +23,36 @@ def sequences(directory: Path) -> Start:
         return rows
 
     return in_batches(score)
+
+
+def decoded(directory: Path, *, dtype: str = "float32", whole_vocabulary: bool = False) -> Start:
+    """A decoder's answers. whole_vocabulary: as model cards do it, the logits of all tokens at all places."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(THREADS)
+    kind = getattr(torch, dtype)
+    model = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="sdpa", dtype=kind).eval()
+    last = {} if whole_vocabulary else {"logits_to_keep": 1}
+
+    def score(tokens: NDArray[np.int64], mask: NDArray[np.int64]) -> Rows:
+        # Padding comes first: the last place is each one's last token.
+        lengths = mask.sum(1)
+        padded = [np.roll(row, row.size - length) for row, length in zip(tokens, lengths, strict=True)]
+        masks = [np.roll(row, row.size - length) for row, length in zip(mask, lengths, strict=True)]
+        ids, kept = torch.from_numpy(np.stack(padded)), torch.from_numpy(np.stack(masks))
+        with torch.inference_mode():
+            logits = model(input_ids=ids, attention_mask=kept, use_cache=False, **last).logits[:, -1].float()
+        rows: Rows = (logits[:, YES] - logits[:, NO]).unsqueeze(1).numpy()
+        return rows
+
+    start = in_batches(score)
+
+    def whole(batch: int | None) -> Run:
+        run = start(batch)
+        return lambda work: run([np.concatenate([beginning, own]) for beginning, each in work for own in each])
+
+    return whole
 
 
 def module(directory: Path) -> Any:
