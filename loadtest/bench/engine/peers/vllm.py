@@ -22,7 +22,7 @@ def decoded(directory: Path, *, dtype: str) -> Start:
         skip_tokenizer_init=True,
         max_model_len=LONGEST,
         enforce_eager=False,
-        max_logprobs=20,
+        logprobs_mode="processed_logprobs",
     )
     asked = SamplingParams(temperature=0, max_tokens=1, logprobs=2, allowed_token_ids=[YES, NO], detokenize=False)
 
