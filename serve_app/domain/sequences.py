@@ -194,6 +194,16 @@ class Sequences:
             token_ids, lengths, self.first_segments[indices], self.prompt_lengths[indices], self.beginnings, of
         )
 
+    def beginning_alike(self) -> Self:
+        """The same, with each beginning once: shards of one request bring it each."""
+        places: dict[bytes, int] = {}
+        new = [places.setdefault(each.tobytes(), len(places)) for each in self.beginnings]
+        if len(places) == len(new):
+            return self
+        first = dict(reversed(list(zip(new, self.beginnings, strict=True))))
+        of = np.array([*new, -1], dtype=np.int32)[self.beginning_of]
+        return replace(self, beginnings=tuple(first[place] for place in range(len(places))), beginning_of=of)
+
     def joined(self, chosen: NDArray[np.bool_]) -> Self:
         """The same, with the tokens of some beginnings put before those of their sequences.
 

@@ -31,6 +31,7 @@ class Beginnings:
 
         To compute it apart would only cost a pass of its own.
         """
+        sequences = sequences.beginning_alike()
         of = sequences.beginning_of
         used = np.bincount(of[of >= 0], minlength=len(sequences.beginnings))
         kept = np.array([beginning.tobytes() in self._kept for beginning in sequences.beginnings])
@@ -41,18 +42,20 @@ class Beginnings:
         used = sorted({at for at in sequences.beginning_of.tolist() if at >= 0})
         if not used:
             return None
-        ids = {at: sequences.beginnings[at] for at in used}
-        missing = {each.tobytes(): each for each in ids.values() if each.tobytes() not in self._kept}
-        found = self._computed(missing) if missing else {}
-        for key in {each.tobytes() for each in ids.values()} - found.keys():
+        keys = {at: sequences.beginnings[at].tobytes() for at in used}
+        found = self._computed({keys[at]: sequences.beginnings[at] for at in used if keys[at] not in self._kept})
+        computed = dict(found)
+        for key in set(keys.values()) - found.keys():
             found[key] = self._kept[key]
             self._kept.move_to_end(key)
-        self._keep({key: found[key] for key in missing})
+        self._keep(computed)
         places = {at: place for place, at in enumerate(used)}
         of = [places.get(at, -1) for at in sequences.beginning_of.tolist()]
-        return Past([found[ids[at].tobytes()] for at in used], of)
+        return Past([found[keys[at]] for at in used], of)
 
     def _computed(self, missing: dict[bytes, TokenIds]) -> dict[bytes, Beginning]:
+        if not missing:
+            return {}
         lengths = np.fromiter(map(len, missing.values()), dtype=np.int32, count=len(missing))
         whole = Sequences.plain(np.concatenate(list(missing.values())), lengths)
         keys, values = (

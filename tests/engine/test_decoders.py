@@ -136,6 +136,17 @@ def test_a_beginning_that_another_step_has_computed_is_not_computed_again(root: 
     assert computed == [50, 60]
 
 
+def test_shards_of_one_request_in_a_step_share_their_beginning(root: Path) -> None:
+    model = Model.load(made(root, "qwen3", "answers"), ON_CPU, None, ASKED)
+    [begun], rows = drawn([50]), drawn([5, 6])
+    shards = [behind([begun.copy()], [0], [row]) for row in rows]
+    found = model(Sequences.concatenate(shards))
+    expected = model(end_to_end([np.concatenate([begun, row]) for row in rows]))
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+    assert model._beginnings is not None
+    assert [each.tokens for each in model._beginnings._kept.values()] == [50]
+
+
 def test_beginnings_are_kept_within_their_bytes(root: Path) -> None:
     model = Model.load(made(root, "qwen3", "answers"), ON_CPU, None, ASKED)
     kept = model._beginnings
