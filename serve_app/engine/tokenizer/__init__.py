@@ -2,7 +2,7 @@
 
 from serve_app.engine.tokenizer.files import check_tokenizer_files
 from serve_app.engine.tokenizer.frame import Frame
-from serve_app.engine.tokenizer.pieces import Piece
+from serve_app.engine.tokenizer.pieces import LEAD, Piece
 from serve_app.engine.tokenizer.tokenizer import Places, Tokenizer
 
-__all__ = ["Frame", "Piece", "Places", "Tokenizer", "check_tokenizer_files"]
+__all__ = ["LEAD", "Frame", "Piece", "Places", "Tokenizer", "check_tokenizer_files"]

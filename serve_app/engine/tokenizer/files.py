@@ -38,6 +38,7 @@ FLAGS = (
     "trim_offsets",
 )
 NULLABLE_FLAGS = ("add_prefix_space", "strip_accents")
+SIDES = ("left", "right")
 LIMITS = ("model_max_length", "max_len")  # the older name counts where the first is not there
 # transformers counts a larger limit as none, and writes 1e30: LARGE_INTEGER in its tokenization_utils_base.py.
 NO_LIMIT = 1e20
@@ -48,7 +49,7 @@ WITHOUT_EFFECT = frozenset(
         "clean_up_tokenization_spaces",
         "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
         "errors",
-        # the chat's, and what a call may ask for, which no call here does
+        # the chat's (modules/chat_template.py reads a decoder's), and what a call may ask for, which no call here does
         "chat_control_tokens",
         "chat_template",
         "max_length",
@@ -109,10 +110,10 @@ ID_DIGITS = 10  # 32 bits hold an id
 Check = Callable[[Any], str | None]  # what is wrong with a value
 
 
-def check_tokenizer_files(directory: Path) -> None:
+def check_tokenizer_files(directory: Path, *, causal: bool = False) -> None:
     """Raise ModelError when a directory has no tokenizer, or a file beside it has a field that cannot be honoured.
 
-    Reads the small files only, and imports no transformers.
+    causal: as in Tokenizer.load. Reads the small files only, and imports no transformers.
     """
     files = vocabulary_files(directory)
     if not any(set(names) <= set(files) for names in VOCABULARIES):
@@ -121,6 +122,8 @@ def check_tokenizer_files(directory: Path) -> None:
         raise ModelError(f"{directory / missing}: no such file; {' and '.join(names)} are one tokenizer")
     for name, check in ((CONFIG, _config_field), (SPECIAL_TOKENS, _special_tokens_field), (ADDED_TOKENS, _added_token)):
         for field, value in fields_of(directory / name).items():
+            if causal and field == "padding_side" and value in SIDES:
+                continue
             if wrong := check(field, value):
                 raise field_error(directory / name, field, wrong)
 
@@ -201,7 +204,7 @@ def _limit(value: Any) -> str | None:
 
 
 def _side(value: Any) -> str | None:
-    return None if value in ("left", "right") else f"{shown(value)} is not supported; supported: left, right"
+    return None if value in SIDES else f"{shown(value)} is not supported; supported: left, right"
 
 
 def _padding_side(value: Any) -> str | None:

@@ -59,6 +59,13 @@ RUNS_OF_SPACES = " {2,}"  # the one expression that SentencePiece's tokenizers r
 # What finds parts that white space ends anyway.
 SAFE_BEFORE_SPLIT = {"Digits", "Punctuation"}
 SPLITS_AT_WHITE_SPACE = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
+# The expressions that GPT-4 and those after it split by, which differ in how many digits are one part.
+# Source: transformers' models/qwen2/tokenization_qwen2.py and convert_slow_tokenizer.py (TikTokenConverter).
+GPT_PATTERNS = {
+    rf"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    for digits in (r"\p{N}", r"\p{N}{1,3}")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,9 @@ def _boundary(rust: RustTokenizer) -> re.Pattern[str] | None:
     splitter = next((step for step in splitters if step["type"] not in SAFE_BEFORE_SPLIT), None)
     if not all(map(_is_safe, normalizers)) or splitter is None or not _splits_at_spaces(splitter):
         return None
+    by_pattern = splitter["type"] == "Split"
+    if by_pattern and any(step.get("add_prefix_space") for step in splitters):
+        return None  # each part would have a space ahead of it
     normalised = rust.normalizer.normalize_str if rust.normalizer else str
     if not all(_is_apart(token, normalised) for token in described["added_tokens"]):
         return None
@@ -135,6 +145,8 @@ def _boundary(rust: RustTokenizer) -> re.Pattern[str] | None:
         return None  # its table of characters makes white space of a letter, or nothing
     lines = splitter["type"] != "Metaspace" or normalised("x\nx") == "x x"
     between = r"[ \n]+" if lines else " +"
+    if by_pattern:  # which has marks and the lines behind them in one part
+        return re.compile(f"(?:(?<=[{WORD}])|(?<=[{MARKS}])(?= )){between}(?=[{WORD}])")
     return re.compile(f"(?<=[{WORD}{MARKS}]){between}(?=[{WORD}])")
 
 
@@ -164,6 +176,9 @@ def _splits_at_spaces(splitter: dict[str, Any]) -> bool:
             return bool(splitter.get("split", True))
         case "ByteLevel":
             return bool(splitter.get("use_regex", True))
+        case "Split":
+            known = splitter["pattern"].get("Regex") in GPT_PATTERNS
+            return known and splitter["behavior"] == "Isolated" and not splitter["invert"]
     return splitter["type"] in SPLITS_AT_WHITE_SPACE
 
 

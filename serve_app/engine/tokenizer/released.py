@@ -45,10 +45,10 @@ class Released:
         return ModelError(f"{self.directory}: the tokenizer that transformers makes of {files} ({self.name}): {reason}")
 
 
-def load_released(directory: Path) -> Released:
+def load_released(directory: Path, *, causal: bool = False) -> Released:
     """What the released transformers' AutoTokenizer makes of a model directory.
 
-    Raises ModelError where it makes nothing, or a tokenizer that runs in Python.
+    causal: as in Tokenizer.load. Raises ModelError where it makes nothing, or a tokenizer that runs in Python.
     """
     with _loading:
         auto = _tokenization_auto()
@@ -58,7 +58,7 @@ def load_released(directory: Path) -> Released:
                 made = auto.AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     if not isinstance(made, auto.TokenizersBackend):
         raise ModelError(f"{directory / 'config.json'}: model_type: its tokenizer, {type(made).__name__}, {IN_PYTHON}")
-    _require_masks(directory, made)
+    _require_masks(directory, made, causal=causal)
     return Released(
         directory=directory,
         name=type(made).__name__,
@@ -71,9 +71,9 @@ def load_released(directory: Path) -> Released:
     )
 
 
-def _require_masks(directory: Path, made: Any) -> None:
+def _require_masks(directory: Path, made: Any, *, causal: bool) -> None:
     """Refuse a tokenizer with which padding counts: a score then depends on what else is in its batch."""
-    if made.padding_side != "right":
+    if made.padding_side != "right" and not causal:
         path = directory / TOKENIZER
         raise ModelError(f"{path}: padding.direction: {shown(made.padding_side)} is not supported; supported: right")
     if "attention_mask" not in made.model_input_names:

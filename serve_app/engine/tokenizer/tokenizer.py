@@ -14,7 +14,7 @@ from serve_app.domain.answer import Span, Token
 from serve_app.engine.tokenizer.agreement import check_agreement
 from serve_app.engine.tokenizer.files import check_tokenizer_files
 from serve_app.engine.tokenizer.frame import Frame, frame_of
-from serve_app.engine.tokenizer.pieces import Cutter, Piece
+from serve_app.engine.tokenizer.pieces import LEAD, Cutter, Piece
 from serve_app.engine.tokenizer.released import Released, load_released
 
 Places = NDArray[np.int32]
@@ -37,15 +37,17 @@ class Tokenizer:
         self.special_ids, self.padding_id = released.special_ids, released.padding_id
 
     @classmethod
-    def load(cls, directory: Path, *, lowercase: bool = False) -> Self:
+    def load(cls, directory: Path, *, lowercase: bool = False, causal: bool = False) -> Self:
         """The tokenizer of a model directory, as the released transformers' AutoTokenizer loads it.
 
         lowercase: whether each text is put into lower case first (do_lower_case of sentence_bert_config.json).
+        causal: whether the model's tokens see only those before them: padding may stand ahead of a text, since such a
+        model is asked for its last token, and its positions count from the first that is no padding.
         Raises ModelError, naming file and field, where the tokenizer is missing, runs code, or is not made of what its
         files say.
         """
-        check_tokenizer_files(directory)
-        released = load_released(directory)
+        check_tokenizer_files(directory, causal=causal)
+        released = load_released(directory, causal=causal)
         check_agreement(directory, released)
         if lowercase:
             _lowercase_first(released.rust)
@@ -70,6 +72,11 @@ class Tokenizer:
         """The token that has this id; None where none has."""
         token: str | None = self._rust.id_to_token(token_id)
         return token
+
+    def added_to_texts(self) -> list[int]:
+        """Ids of the special tokens that it puts around a text where it is asked to."""
+        plain, added = (self._rust.encode(LEAD, add_special_tokens=special).ids for special in (False, True))
+        return [token for token in added if token not in plain] if plain != added else []
 
     def encode(self, texts: list[str]) -> list[NDArray[np.int32]]:
         """Token ids of each text, int32, without special tokens, not truncated."""
@@ -107,7 +114,9 @@ class Tokenizer:
         return found
 
     def special_tokens(self) -> tuple[list[Token], list[Token]]:
-        """Those that stand before and behind a text."""
+        """Those that stand before and behind a text: none of a tokenizer that adds none, as most decoders' do."""
+        if not self.added_to_texts():
+            return [], []
         opening, closing = self.frame(1).specials
         return self._special(opening), self._special(closing)
 

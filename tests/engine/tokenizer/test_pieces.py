@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as RustTokenizer
 
 from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.tokenizer.pieces import Cutter
 from tests.conftest import FAMILIES
+from tests.engine.tokenizer.directories import change_json, configure_tokenizer
+from tests.tiny_decoders import WORDS as QWENS_PATTERN
+from tests.tiny_decoders import make_tiny_decoder
 from tests.tiny_models import TinyModels, training_text
 
 WORDS = [*{word for line in training_text() for word in line.split()}]
@@ -41,9 +44,26 @@ TEXTS = st.lists(st.tuples(st.sampled_from(WORDS + ODD), st.sampled_from(SPACE))
 )
 
 
-@pytest.fixture(params=FAMILIES, scope="module")
-def tokenizer(request: pytest.FixtureRequest, tiny_models: TinyModels) -> Tokenizer:
-    return Tokenizer.load(tiny_models[request.param, "classification"].directory)
+@pytest.fixture(params=[*FAMILIES, "qwen3", "three digits"], scope="module")
+def tokenizer(
+    request: pytest.FixtureRequest, tiny_models: TinyModels, tmp_path_factory: pytest.TempPathFactory
+) -> Tokenizer:
+    if request.param in FAMILIES:
+        return Tokenizer.load(tiny_models[request.param, "classification"].directory)
+    directory = make_tiny_decoder(tmp_path_factory.mktemp("qwen") / "model", "qwen3", "answers").directory
+    change_json(directory / "tokenizer.json", _with_a_token_across_a_lines_end)
+    if request.param == "three digits":  # as GPT-4's and Llama 3's
+        path = directory / "tokenizer.json"
+        path.write_text(path.read_text().replace(r"\\p{N}| ?", r"\\p{N}{1,3}| ?"))
+        configure_tokenizer(directory, tokenizer_class="PreTrainedTokenizerFast")
+    return Tokenizer.load(directory)
+
+
+def _with_a_token_across_a_lines_end(content: dict[str, Any]) -> None:
+    """Give the last merge's place to a full stop and the end of its line, which Qwen's vocabulary has as one token."""
+    model = content["model"]
+    model["vocab"][".Ċ"] = model["vocab"].pop("".join(model["merges"].pop()))
+    model["merges"].append([".", "Ċ"])
 
 
 @settings(max_examples=150)
@@ -91,6 +111,17 @@ _PLAIN = {
         {"pre_tokenizer": pre_tokenizers.Metaspace(), "normalizer": normalizers.Prepend("y")},
         {"pre_tokenizer": pre_tokenizers.ByteLevel(use_regex=False)},
         {"pre_tokenizer": pre_tokenizers.Split("a b", "isolated")},
+        {"pre_tokenizer": pre_tokenizers.Split(Regex(r"\p{L}+ ?"), "isolated")},
+        {"pre_tokenizer": pre_tokenizers.Split(Regex(QWENS_PATTERN), "removed")},
+        {"pre_tokenizer": pre_tokenizers.Split(Regex(QWENS_PATTERN), "isolated", invert=True)},
+        {
+            "pre_tokenizer": pre_tokenizers.Sequence(
+                [
+                    pre_tokenizers.Split(Regex(QWENS_PATTERN), "isolated"),
+                    pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False),
+                ]
+            )
+        },
         {"normalizer": normalizers.Replace("a b", "ab")},
         {"normalizer": normalizers.Replace("b", " ")},
     ],
