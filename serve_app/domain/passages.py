@@ -75,14 +75,15 @@ class PassageTooLongError(ValueError):
     """A text has more tokens than the model reads and must not be truncated.
 
     document: the document's index; for a query -1 less the query's number. tokens: of the text. limit: the most that
-    fits.
+    fits. cuttable: whether it would be cut where the request allows it.
     """
 
-    def __init__(self, document: int, tokens: int, limit: int) -> None:
+    def __init__(self, document: int, tokens: int, limit: int, *, cuttable: bool = True) -> None:
         super().__init__(f"{tokens:,} tokens where at most {limit:,} fit")
         self.document = document
         self.tokens = tokens
         self.limit = limit
+        self.cuttable = cuttable
 
 
 def cut_passages(
@@ -102,16 +103,19 @@ def cut_passages(
     queries, documents: one int32 array each, their prompts' tokens included, special tokens not. query_of: index of
     each document's query; None where all have the first. first_query, first_document: numbers of the first of them in
     the request. query_prompt, prompt: what the queries and the documents begin with.
-    Raises PassageTooLongError naming the first text that does not fit and must not be truncated.
+    Raises PassageTooLongError naming the first text that does not fit and must not be truncated, as a query must not
+    where only documents are.
     """
     side = reading.truncated_side or form.truncated_side
     if side == "left":
         queries = _with_prompts(queries, reading.max_query_tokens, query_prompt)
     of = np.zeros(len(documents), dtype=np.int64) if query_of is None else np.asarray(query_of, dtype=np.int64)
     asked = _asked(queries, reading.max_query_tokens, query_prompt)
-    if not reading.truncate and (too_long := np.flatnonzero(asked > longest_query(form))).size:
+    cuttable = form.truncation != "only_document" or not form.reads_pairs
+    if not (reading.truncate and cuttable) and (too_long := np.flatnonzero(asked > longest_query(form))).size:
         number = int(too_long[0])
-        raise PassageTooLongError(-1 - first_query - number, queries[number].size, longest_query(form))
+        limit = longest_query(form)
+        raise PassageTooLongError(-1 - first_query - number, queries[number].size, limit, cuttable=cuttable)
     sizes = _asked(documents, reading.max_document_tokens, prompt)
     if not form.reads_pairs:
         kept = np.minimum(asked, form.room)[of]
@@ -120,7 +124,9 @@ def cut_passages(
     read_queries, read_query_of = _distinct(queries, of, kept, side)
     beside = kept if form.reads_pairs else np.zeros_like(kept)
     room = form.room - beside
-    pieces = _pieces(documents, sizes, room, reading, side=side, prompt=prompt, first=first_document)
+    # Only one passage may lose the prompt to the model's own limit, as in sentence-transformers; no template's is lost.
+    keeps = reading.max_passages != 1 or form.truncation == "only_document"
+    pieces = _pieces(documents, sizes, room, reading, side=side, prompt=prompt, keeps=keeps, first=first_document)
     return Passages(
         form=form,
         queries=read_queries,
@@ -142,7 +148,8 @@ def cut_texts(
     sizes = _asked(texts, reading.max_document_tokens, prompt)
     side = reading.truncated_side or form.truncated_side
     room = np.full_like(sizes, form.room)
-    pieces = _pieces(texts, sizes, room, reading, side=side, prompt=prompt, first=first_text)
+    keeps = reading.max_passages != 1
+    pieces = _pieces(texts, sizes, room, reading, side=side, prompt=prompt, keeps=keeps, first=first_text)
     return Passages(
         form=form,
         queries=[],
@@ -217,9 +224,14 @@ def _pieces(
     *,
     side: Side,
     prompt: Prompt,
+    keeps: bool,
     first: int,
 ) -> _Pieces:
-    """The parts of texts in order. asked: (texts,), tokens to read of each. room: (texts,), of one passage of each."""
+    """The parts of texts in order.
+
+    asked: (texts,), tokens to read of each. room: (texts,), of one passage of each. keeps: whether the prompt stays
+    where a text is cut at its beginning.
+    """
     whole = sizes = _sizes(texts)
     if side == "left":
         texts = _with_prompts(texts, reading.max_document_tokens, prompt)
@@ -231,8 +243,7 @@ def _pieces(
     texts_of = np.repeat(np.arange(read.size), counts)
     numbers = np.arange(texts_of.size) - np.repeat(np.cumsum(counts) - counts, counts)  # of a text's passages
     dropped = sizes - read if side == "left" else np.zeros_like(read)
-    if prompt.token_ids.size and reading.max_passages != 1:
-        # Only one passage may lose the prompt to the model's own limit, as in sentence-transformers.
+    if prompt.token_ids.size and keeps:
         texts = list(texts)
         for text in np.flatnonzero((dropped > 0) & (read > prompt.token_ids.size)).tolist():
             texts[text] = _tail(texts[text], int(read[text]) - prompt.token_ids.size, prompt)

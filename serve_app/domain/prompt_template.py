@@ -55,3 +55,8 @@ class PromptTemplate:
     def takes_instruction(self) -> bool:
         """Whether a request may bring its own instruction."""
         return "{instruction}" in self.query
+
+
+def default_instruction(template: PromptTemplate | None) -> str | None:
+    """What a model is told where a request says nothing, "" for nothing; None where it takes no instruction."""
+    return template.instruction if template is not None and template.takes_instruction else None

@@ -9,13 +9,15 @@ from serve_app.domain.input_format import InputFormat, TokenIds, Truncation
 from serve_app.domain.model import HeadKind
 from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.domain.prompts import NO_PROMPT, NO_PROMPTS, Prompt, Prompts
+from serve_app.engine.answers import answer_ids
+from serve_app.engine.chat_parts import apart
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.files import weight_files
 from serve_app.engine.input_format import input_format
 from serve_app.engine.modules.config import Dense, LayerNorm
 from serve_app.engine.modules.model_config import ModelConfig, read_model
 from serve_app.engine.options import EngineOptions
-from serve_app.engine.tokenizer import Tokenizer, check_tokenizer_files
+from serve_app.engine.tokenizer import LEAD, Tokenizer, check_tokenizer_files
 from serve_app.scheduling.device import Device
 from serve_app.scheduling.simulated import SimulatedModel
 from serve_app.settings import EngineSettings, SimulatedDevice
@@ -27,7 +29,8 @@ class TextSide:
 
     form: how the model wants its input. vector_width: numbers of a bi-encoder's vector; None for a cross-encoder.
     pooling: how a bi-encoder makes its vector, in sentence-transformers' words; None for a cross-encoder. prompts: what
-    it may put before texts. include_prompt: whether the prompt's tokens are pooled with the others.
+    it may put before texts. include_prompt: whether the prompt's tokens are pooled with the others. template: how it is
+    asked, where its texts stand in a prompt. has_unit_length: whether a bi-encoder's vector has length 1.
     """
 
     tokenizer: Tokenizer
@@ -36,11 +39,44 @@ class TextSide:
     pooling: str | None
     prompts: Prompts = NO_PROMPTS
     include_prompt: bool = True
+    template: PromptTemplate | None = None
+    has_unit_length: bool = False
 
     @property
     def head(self) -> HeadKind:
         """Whether it is a cross-encoder (classification) or a bi-encoder (embedding)."""
         return "classification" if self.form.reads_pairs else "embedding"
+
+    @property
+    def takes_instruction(self) -> bool:
+        """Whether a request may say how it is to judge."""
+        return self.template is not None and self.template.takes_instruction
+
+    def query_prompt(self, instruction: str = "", most: int | None = None) -> Prompt:
+        """What stands around a query; of a cross-encoder's template token_ids are those of an empty query.
+
+        instruction: the request's, where the model takes one; empty for the model's own. most: as for `prompt`.
+        """
+        if self.template is None:
+            return self.prompt(self.prompts.query, most)
+        before, behind = self.template.around_query(instruction)
+        if not self.form.reads_pairs:
+            return self.prompt(before, most)
+        [token_ids] = self.tokenizer.encode([before + behind])
+        return Prompt(before, token_ids, behind=behind)
+
+    def document_prompt(self, most: int | None = None) -> Prompt:
+        """What stands before documents that are ranked. most: as for `prompt`."""
+        if self.template is None:
+            return self.prompt(self.prompts.document, most)
+        before = self.template.before_document
+        if not self.form.reads_pairs:
+            return self.prompt(before, most)
+        # To the model a later passage is a document, too, so that it begins with the same words. A blank that ends
+        # them is a part of the document's first word; a later passage's first word brings its own.
+        words = before.rstrip()
+        alone, first = self.tokenizer.encode([words, before + LEAD])
+        return Prompt(before, alone if np.array_equal(first[: alone.size], alone) else alone[:0])
 
     def prompt(self, text: str, most: int | None = None) -> Prompt:
         """A prompt as the model reads it.
@@ -68,7 +104,7 @@ def check(directory: Path) -> None:
     Reads no tensor and imports no torch.
     """
     config = read_model(directory)
-    check_tokenizer_files(config.directory)
+    check_tokenizer_files(config.directory, causal=config.encoder.causal)
     _require_weights(config)
 
 
@@ -82,8 +118,13 @@ def load_text_side(
     Raises ModelError when the model is not supported or its tokenizer does not fit it.
     """
     config = read_model(directory, template)
-    tokenizer = Tokenizer.load(config.directory, lowercase=config.lower_case)
-    form = replace(input_format(tokenizer, config), truncation=truncation, similarity=config.similarity)
+    tokenizer = config.load_tokenizer()
+    if config.chat and config.template is not None:
+        config = replace(config, template=apart(config, config.template, tokenizer))
+    form = replace(input_format(tokenizer, config), similarity=config.similarity)
+    if config.template is None:
+        form = replace(form, truncation=truncation)
+    answer_ids(config, tokenizer)  # a gateway says it before a replica does
     return TextSide(
         tokenizer=tokenizer,
         form=form,
@@ -91,6 +132,8 @@ def load_text_side(
         pooling=None if config.chain is None or config.reads_pairs else config.chain.pooling,
         prompts=config.prompts,
         include_prompt=config.include_prompt,
+        template=config.template,
+        has_unit_length=config.chain is not None and config.chain.has_unit_length,
     )
 
 

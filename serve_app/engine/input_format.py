@@ -8,14 +8,16 @@ from serve_app.domain.errors import shown
 from serve_app.domain.input_format import InputFormat
 from serve_app.engine.files import ModelError, field_error
 from serve_app.engine.modules.model_config import ModelConfig
+from serve_app.engine.template import require_template, templated_format
 from serve_app.engine.tokenizer import Frame, Tokenizer
 
 
 def input_format(tokenizer: Tokenizer, config: ModelConfig) -> InputFormat:
     """The form in which this model reads queries and passages.
 
+    A cross-encoder with a template is asked by its parts; a bi-encoder's texts keep their special tokens with one, too.
     Raises ModelError when the tokenizer has ids or segments without an embedding, the special tokens leave no room for
-    text, or a text's tokens are not where InputFormat has them.
+    text, a text's tokens are not where InputFormat has them, or the template does not fit the model.
     """
     vocabulary = config.encoder.vocabulary
     path = config.directory / "config.json"
@@ -24,11 +26,15 @@ def input_format(tokenizer: Tokenizer, config: ModelConfig) -> InputFormat:
         which = "" if first is None else f"; {shown(first)} has id {vocabulary:,}"
         reason = f"{vocabulary:,} is too small; the tokenizer has {tokenizer.vocabulary:,} ids{which}"
         raise field_error(path, "vocab_size", reason)
+    if config.template is not None:
+        require_template(config, config.template)
+        if config.reads_pairs:
+            return templated_format(tokenizer, config, config.template)
     reads_pairs = config.reads_pairs
     frame = tokenizer.frame(2 if reads_pairs else 1)
     opening, *between, closing = frame.specials
     form = InputFormat(
-        max_tokens=config.max_tokens,
+        max_tokens=_max_tokens(config),
         reads_pairs=reads_pairs,
         opening=opening,
         between=between[0] if reads_pairs else np.empty(0, np.int32),
@@ -43,6 +49,11 @@ def input_format(tokenizer: Tokenizer, config: ModelConfig) -> InputFormat:
             f"tokens leave no room beside {form.special_tokens} special ones"
         )
     return form
+
+
+def _max_tokens(config: ModelConfig) -> int:
+    asked = None if config.template is None else config.template.max_tokens
+    return config.max_tokens if asked is None else min(config.max_tokens, asked)
 
 
 def _require_padding(path: Path, tokenizer: Tokenizer, frame: Frame, uncounted: int | None) -> None:

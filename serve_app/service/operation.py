@@ -57,6 +57,10 @@ def too_long(
         param = names.document(place_of.index(error.document))
     else:
         param = f"{names.query}[{queries.index(-1 - error.document)}]" if queries else names.query
-    advice = f"Set {names.to_truncate} to cut it."
-    message = f"{param} has {error.tokens:,} tokens; the model reads at most {error.limit:,} of it. {advice}"
+    if error.cuttable:
+        has, reads = f"{error.tokens:,} tokens", f"{error.limit:,} of it. Set {names.to_truncate} to cut it."
+    else:
+        has = f"{error.tokens:,} tokens with the instruction and the model's own words around it"
+        reads = f"{error.limit:,} of them, and cuts none."
+    message = f"{param} has {has}; the model reads at most {reads}"
     return ServiceError("invalid_request", message, param, fault="size")

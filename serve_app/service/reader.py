@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from serve_app.domain.input_format import InputFormat, TokenIds
 from serve_app.domain.passages import Passages, cut_passages, cut_texts
 from serve_app.domain.prompts import NO_PROMPT, Prompt
-from serve_app.domain.request import Reading
+from serve_app.domain.request import Reading, Side
 from serve_app.domain.trace import UNTRACED, Trace
 from serve_app.engine.tokenizer import Piece, Places, Tokenizer
 from serve_app.service.tokenizer_threads import BITE_CHARACTERS, TokenizerThreads, slices
@@ -60,6 +60,11 @@ class Reader:
         Raises PassageTooLongError when the request forbids to truncate; a query's document is less than 0: -1 of the
         first group, -2 of the second.
         """
+        reading = self.reading
+        if self.form.truncation == "only_document" and reading.max_query_tokens is not None:
+            # The query's own text is cut, and not what stands around it.
+            groups = await self._with_short_queries(groups, reading.max_query_tokens)
+            reading = replace(reading, max_query_tokens=None)
         numbered = [
             (number, is_query, text) for number, group in enumerate(groups) for is_query, text in self._prompted(group)
         ]
@@ -83,7 +88,7 @@ class Reader:
                 queries,
                 documents,
                 self.form,
-                self.reading,
+                reading,
                 query_of=query_of,
                 first_query=wave[0][0],
                 first_document=read,
@@ -97,6 +102,15 @@ class Reader:
             counted = query_of[-1] == len(queries) - 1
             read += len(documents)
             yield passages
+
+    async def _with_short_queries(self, groups: Sequence[Group], most: int) -> list[Group]:
+        """The groups with no more than this many tokens of each query."""
+        side = self.reading.truncated_side or self.form.truncated_side
+        parts = await self._parts(self.tokenizer.spans, [group.query for group in groups])
+        return [
+            replace(group, query=_shortened(group.query, np.concatenate(spans), most, side))
+            for group, spans in zip(groups, parts, strict=True)
+        ]
 
     async def _wave(self, wave: list[Item], carried: Sequence[TokenIds]) -> list[TokenIds]:
         """The token ids of a wave's texts: all that a query has, and of a document at least as many as can be read."""
@@ -202,6 +216,16 @@ class Reader:
         _, is_query, text = item
         most = None if is_query or len(text) <= BITE_CHARACTERS else self._most_read()
         return len(text) if most is None else min(len(text), _enough_characters(most))
+
+
+def _shortened(text: str, spans: Places, most: int, side: Side) -> str:
+    """As much of a text as has no more than so many tokens. spans: of its tokens. side: where it is cut."""
+    if len(spans) <= most:
+        return text
+    if side == "right":
+        # A character of several tokens is dropped with the first of them that is.
+        return text[: min(spans[most, 0], spans[most - 1, 1] if most else 0)]
+    return text[max(spans[-most - 1, 1], spans[-most, 0] if most else len(text)) :]
 
 
 def _enough_characters(tokens: int | None) -> int:

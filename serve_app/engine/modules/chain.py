@@ -50,13 +50,18 @@ def read_chain(entries: Sequence[Entry], hidden: int, *, gives: Value, truncate:
     numbers of it, None for all.
     Raises ModelError, naming file and field, where a module is not supported or does not fit what it reads.
     """
+    if unfit := [entry for entry in entries[1:] if entry.kind not in _READERS]:
+        raise ModelError(
+            f"{unfit[0].named}: {unfit[0].kind} reads a vocabulary's logits, and the Transformer gives states"
+        )
     widths: Widths = {"token_embeddings": hidden}
     modules = [module for entry in entries[1:] for module in _READERS[entry.kind](entry, widths)]
     if gives not in widths:
         raise ModelError(f"{entries[-1].named}: it is the last, and no module gives {gives!r}")
     if gives == SCORES and widths[gives] != 1:
         raise ModelError(f"{entries[-1].named}: it gives {widths[gives]} scores; a reranker has one, the relevance")
-    return Chain(tuple(modules), gives, min(widths[gives], truncate or widths[gives]))
+    width = min(widths[gives], truncate or widths[gives])
+    return Chain(tuple(modules), gives, width, is_cut=width < widths[gives])
 
 
 def _pooling(entry: Entry, widths: Widths) -> list[Module]:

@@ -70,12 +70,14 @@ Module = Pooling | Dense | Normalize | LayerNorm
 class Chain:
     """The modules that make a row of a sequence's states, in their order.
 
-    gives: which value the row is. width: numbers in it; a last module may give more, which are cut off.
+    gives: which value the row is. width: numbers in it; a last module may give more, which are cut off. is_cut: whether
+    some are.
     """
 
     modules: tuple[Module, ...]
     gives: Value
     width: int
+    is_cut: bool = False
 
     @property
     def poolings(self) -> tuple[Pooling, ...]:
@@ -94,6 +96,12 @@ class Chain:
     def include_prompt(self) -> bool:
         """Whether a prompt's tokens are pooled with the others."""
         return all(pooling.include_prompt for pooling in self.poolings)
+
+    @property
+    def has_unit_length(self) -> bool:
+        """Whether a row has length 1."""
+        last = self.modules[-1]
+        return isinstance(last, Normalize) and last.writes == self.gives and not self.is_cut
 
     @property
     def pooling(self) -> str:

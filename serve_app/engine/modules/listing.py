@@ -19,6 +19,7 @@ _HOMES = {
     "Dense": ("base.modules", "base.modules.dense", "cross_encoder.modules"),
     "Normalize": ("base.modules", "base.modules.normalize", "sentence_transformer.modules.normalize"),
     "LayerNorm": ("sentence_transformer.modules.layer_norm",),
+    "LogitScore": ("cross_encoder.modules", "cross_encoder.modules.logit_score"),
     "Dropout": ("sentence_transformer.modules.dropout",),
 }
 TYPES = {

@@ -4,17 +4,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serve_app.domain.errors import shown
 from serve_app.domain.input_format import Similarity
 from serve_app.domain.prompt_template import PromptTemplate
-from serve_app.domain.prompts import Prompts
-from serve_app.engine.files import ModelError, read_json, unreadable
+from serve_app.domain.prompts import NO_PROMPTS, Prompts
+from serve_app.engine.files import ModelError, field_error, read_json, unreadable
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.families import read_config
 from serve_app.engine.modules.chain import read_chain
+from serve_app.engine.modules.chat_template import ChatSettings, read_chat_template
 from serve_app.engine.modules.config import Chain, Value, mean_pooling
-from serve_app.engine.modules.listing import MODULES, read_listing
+from serve_app.engine.modules.listing import MODULES, Entry, read_listing
+from serve_app.engine.modules.logit_score import LOGIT_SCORE, read_answers
 from serve_app.engine.modules.settings import SETTINGS, ModelSettings, plain_settings, read_settings
-from serve_app.engine.modules.transformer import TransformerSettings, read_transformer
+from serve_app.engine.modules.transformer import NAMES, TransformerSettings, read_transformer
+from serve_app.engine.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from serve_app.engine.layers.placement import Placement
@@ -25,6 +29,7 @@ ADAPTER = "adapter_config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 # Files by which transformers may choose another reader of text than the tokenizer.
 PROCESSORS = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json", TOKENIZER_CONFIG)
+ANSWERS = ("yes", "no")  # what sentence-transformers asks a `…ForCausalLM` for whose directory has no modules
 TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
 POOLING = Path("1_Pooling") / "config.json"
 
@@ -38,6 +43,7 @@ class ModelConfig:
     put into lower case before all else. similarity: how a bi-encoder's vectors are compared. template: how the model is
     asked where its texts stand in a prompt; None where they stand between special tokens alone. answers: ids of the two
     tokens that tell yes from no, where the model answers by its vocabulary and its directory says which they are.
+    chat: whether the template is the directory's chat template, whose author reads all of it as one text.
     """
 
     directory: Path
@@ -49,6 +55,12 @@ class ModelConfig:
     similarity: Similarity
     template: PromptTemplate | None = None
     answers: tuple[int, int] | None = None
+    chat: bool = False
+
+    @property
+    def answers_by_vocabulary(self) -> bool:
+        """Whether it is a cross-encoder whose score is what its vocabulary says of two tokens."""
+        return self.reads_pairs and self.chain is None and self.encoder.answers
 
     @property
     def max_tokens(self) -> int:
@@ -70,14 +82,20 @@ class ModelConfig:
         """Whether a prompt's tokens are pooled with the others."""
         return self.chain is None or self.chain.include_prompt
 
+    def load_tokenizer(self) -> Tokenizer:
+        """Its tokenizer. Raises ModelError as Tokenizer.load does."""
+        return Tokenizer.load(self.directory, lowercase=self.lower_case, causal=self.encoder.causal)
+
     def load_head(self, weights: "Weights", placement: "Placement", answers: tuple[int, int] | None = None) -> "Head":
         """What makes a row of the encoder's states; imports torch.
 
         weights: of the Transformer. answers: ids of the tokens for yes and no, where it answers by its vocabulary.
         Raises ModelError when a tensor is missing or has another shape.
         """
+        if answers is not None:
+            return self.encoder.load_answer_head(weights, placement, answers)
         if self.chain is None:
-            return self.encoder.load_classification_head(weights, placement, answers)
+            return self.encoder.load_classification_head(weights, placement)
         from serve_app.engine.modules.head import ChainHead
 
         return ChainHead(self.chain, self.encoder.gives(self.chain.states), placement)
@@ -91,22 +109,38 @@ def read_model(directory: Path, template: PromptTemplate | None = None) -> Model
     """
     try:
         if (directory / MODULES).exists():
-            config = _with_modules(directory)
+            config = _with_modules(directory, asked=template is not None)
         else:
             config = _without_modules(directory, asked=template is not None)
     except OSError as error:  # a folder that may not be looked into
         raise unreadable(error.filename or directory, error) from None
-    return config if template is None else replace(config, template=template)
+    if template is not None:
+        # The directory's prompts are of a cross-encoder that is asked in the directory's way.
+        prompts = NO_PROMPTS if config.reads_pairs else config.prompts
+        return replace(config, template=template, prompts=prompts)
+    if config.reads_pairs and config.encoder.causal and config.template is None:
+        raise ModelError(
+            f"{config.directory}: a decoder reads query and document in a prompt, and there is none; a card's [prompt] "
+            "gives it, or a chat template with the roles query and document"
+        )
+    return config
 
 
 def _without_modules(directory: Path, *, asked: bool) -> ModelConfig:
     """asked: whether it is known how the model is asked, so that no chat template counts."""
     _require_plain_text(directory)
-    if not asked:
-        _require_no_template(directory)
     encoder = read_config(directory)
     if encoder.head == "classification":
-        return _config(directory, encoder, None, TransformerSettings("classification"), plain_settings("CrossEncoder"))
+        used = TransformerSettings("classification", chat=ChatSettings())
+        config = _config(directory, encoder, None, used, plain_settings("CrossEncoder"))
+        if asked:
+            return config
+        if encoder.causal:
+            return _with_chat(config, used)
+    if not asked:
+        _require_no_template(directory)
+    if encoder.head == "classification":
+        return config
     if (directory / POOLING).exists():
         raise ModelError(
             f"{directory / POOLING}: without a {MODULES} sentence-transformers reads no module and takes the mean of "
@@ -116,7 +150,8 @@ def _without_modules(directory: Path, *, asked: bool) -> ModelConfig:
     return _config(directory, encoder, chain, TransformerSettings(), plain_settings("SentenceTransformer"))
 
 
-def _with_modules(directory: Path) -> ModelConfig:
+def _with_modules(directory: Path, *, asked: bool) -> ModelConfig:
+    """asked: as in _without_modules."""
     entries = read_listing(directory)
     settings = read_settings(directory)
     folder = entries[0].folder
@@ -136,9 +171,41 @@ def _with_modules(directory: Path) -> ModelConfig:
         return _config(folder, encoder, chain, used, settings)
     if not pairs:
         raise ModelError(f"{entries[0].named}: a {settings.kind} needs states, and this Transformer gives logits")
-    if entries[1:]:
-        raise ModelError(f"{entries[1].named}: {entries[1].kind} behind a head of logits is not supported")
-    return _config(folder, encoder, None, used, settings)
+    config = _config(folder, encoder, None, used, settings)
+    _require_head(config, used)
+    answers = LOGIT_SCORE if used.answers else None
+    if [entry.kind for entry in entries[1:]] != ([] if answers is None else [answers]):
+        raise _wrong_end(entries, answers)
+    if answers is not None:
+        config = replace(config, answers=read_answers(entries[1], encoder.vocabulary))
+    return config if asked else _with_chat(config, used)
+
+
+def _with_chat(config: ModelConfig, used: TransformerSettings) -> ModelConfig:
+    """The configuration with the directory's chat template, where sentence-transformers reads pairs by it."""
+    if used.chat is None:
+        return config
+    if not config.encoder.causal:
+        raise ModelError(f"{config.directory}: pairs as messages of a chat are supported for decoders only")
+    answers = ANSWERS if config.answers_by_vocabulary and config.answers is None else ("", "")
+    template = read_chat_template(config.directory, used.chat, config.prompts.query, answers)
+    return config if template is None else replace(config, template=template, chat=True)
+
+
+def _require_head(config: ModelConfig, used: TransformerSettings) -> None:
+    """Refuse a task of which transformers would make a head that the weights have not."""
+    if used.answers != config.answers_by_vocabulary:
+        task = "text-generation" if used.answers else "sequence-classification"
+        reason = f"{shown(task)} does not go with what config.json names in architectures"
+        raise field_error(config.directory / NAMES[0], "transformer_task", reason)
+
+
+def _wrong_end(entries: list[Entry], wanted: str | None) -> ModelError:
+    if entries[1:] and entries[1].kind != wanted:
+        return ModelError(f"{entries[1].named}: {entries[1].kind} behind a head of logits is not supported")
+    if wanted is None or entries[1:]:
+        return ModelError(f"{entries[2].named}: {entries[2].kind} behind {wanted} is not supported")
+    return ModelError(f"{entries[0].named}: it gives a vocabulary's logits, and no {wanted} follows that reads them")
 
 
 def _config(
