@@ -1,6 +1,8 @@
 """The files of a model directory in Hugging Face layout."""
 
 import json
+import math
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -126,6 +128,22 @@ def tensor_names(directory: Path) -> set[str]:
         with safe_open(path, framework="np") as tensors:
             names.update(tensors.keys())
     return names
+
+
+def stored_bytes(directory: Path) -> int:
+    """Bytes of a number in the largest tensor of a directory's safetensors files, which a vocabulary's table is.
+
+    Only what the files say of their tensors is read. Raises ModelError as weight_files does.
+    """
+    largest, found = 0, 4
+    for path in weight_files(directory):
+        with safe_open(path, framework="np") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - it is no mapping
+                tensor = tensors.get_slice(name)
+                if (count := math.prod(tensor.get_shape())) > largest:
+                    bits = re.search(r"\d+", tensor.get_dtype())
+                    largest, found = count, int(bits[0]) // 8 if bits else 1
+    return found
 
 
 def _find_weights(directory: Path) -> list[Path]:

@@ -15,7 +15,7 @@ READABLE = {torch.float32, torch.float16, torch.bfloat16, torch.float64}
 
 
 class Weights:
-    """Tensors by name, read when asked for, as float32.
+    """Tensors by name, read when asked for: as float32, or as they are in the file.
 
     Names are those of the encoder in transformers. A file may have them behind one of the prefixes that transformers
     strips as well (`roberta.`, `model.` …), and with old endings; a head's tensors, too.
@@ -76,6 +76,13 @@ class Weights:
         """
         shift = self.get(f"{name}.bias", outputs) if bias else torch.zeros(outputs)
         return self.get(f"{name}.weight", outputs, inputs), shift
+
+    def mapped_linear(
+        self, name: str, outputs: int, inputs: int, *, bias: bool = True
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same with the weight as it is in the file, which takes no memory until a layer is made of it."""
+        shift = self.get(f"{name}.bias", outputs) if bias else torch.zeros(outputs)
+        return self.table(f"{name}.weight", outputs, inputs), shift
 
     def norm(self, name: str, width: int, *, bias: bool = True) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Weight (width,) and bias (width,) of a layer normalisation, float32. Raises ModelError as `get` does.

@@ -22,7 +22,7 @@ from serve_app.settings import AccountsSettings, ModelSettings, Settings
 Options = TypeVar("Options", bound=BaseModel)
 
 # How a message begins that names a field of the one model of an application.
-IN_MODEL = re.compile(r"(?:models\[0\]\.)?((?:engine|pricing)(?:\.\w+)*)")
+IN_MODEL = re.compile(r"(?:models\[0\]\.)?((?:engine|pricing|prompt)(?:\.\w+)*)")
 ARGS: Place = ("applications", 0, "args")
 
 

@@ -7,7 +7,7 @@ import torch
 
 from loadtest.bench.engine.published_shapes import SHAPES, encoder_config
 from serve_app.engine.files import ModelError
-from serve_app.engine.memory import GIB, needed_bytes, require_memory
+from serve_app.engine.memory import GIB, NumberBytes, needed_bytes, require_memory
 from serve_app.engine.model import Model
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.options import EngineOptions
@@ -20,32 +20,36 @@ def large() -> EncoderConfig:
     return encoder_config(SHAPES["bge-reranker-v2-m3"] | {"max_position_embeddings": 514})
 
 
-def refusal(config: EncoderConfig, number_bytes: int, free: float) -> str:
+FAST = NumberBytes.of_type(2)
+EXACT = NumberBytes.of_type(4)
+
+
+def refusal(config: EncoderConfig, numbers: NumberBytes, free: float) -> str:
     with pytest.raises(ModelError) as error:
-        require_memory(config, "cuda", number_bytes, int(free * GIB))
+        require_memory(config, "cuda", numbers, int(free * GIB), {"fast": FAST} if numbers is EXACT else {})
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
 def test_a_gpu_that_is_too_small_is_told_both_numbers_and_the_precision_that_fits(large: EncoderConfig) -> None:
-    assert refusal(large, 4, free=3) == (
+    assert refusal(large, EXACT, free=3) == (
         "the model needs about 4.5 GiB of cuda memory with layers of 32 bits; 3.0 GiB are free; "
         "precision: fast needs about 3.0 GiB, which fits"
     )
-    assert refusal(large, 4, free=2).endswith("precision: fast needs about 3.0 GiB, which does not fit either")
-    assert refusal(large, 2, free=2).endswith("layers of 16 bits; 2.0 GiB are free")
+    assert refusal(large, EXACT, free=2).endswith("precision: fast needs about 3.0 GiB, which does not fit either")
+    assert refusal(large, FAST, free=2).endswith("layers of 16 bits; 2.0 GiB are free")
 
 
 def test_what_is_said_to_fit_fits(large: EncoderConfig) -> None:
-    (said,) = re.findall(r"fast needs about ([\d.]+) GiB, which fits", refusal(large, 4, free=3))
-    require_memory(large, "cuda", 2, int((float(said) + 0.05) * GIB))
+    (said,) = re.findall(r"fast needs about ([\d.]+) GiB, which fits", refusal(large, EXACT, free=3))
+    require_memory(large, "cuda", FAST, int((float(said) + 0.05) * GIB))
 
 
 def test_a_cpu_takes_no_more_than_weights_and_half_a_gibibyte(large: EncoderConfig) -> None:
     weights = 4 * (large.table_parameters + large.layer_parameters)
-    assert needed_bytes(large, "cpu", 4) == weights + GIB // 2
+    assert needed_bytes(large, "cpu", EXACT) == weights + GIB // 2
     with pytest.raises(ModelError, match=r"needs about 2\.6 GiB of cpu memory .*; 2\.0 GiB are free$"):
-        require_memory(large, "cpu", 4, 2 * GIB)
+        require_memory(large, "cpu", EXACT, 2 * GIB)
 
 
 def test_a_load_asks_the_device_that_it_loads_to(tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ import torch
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate
 from serve_app.engine.files import ModelError
+from serve_app.engine.layers.choice import choose_placement
 from serve_app.engine.layers.linear import bfloat16_available
-from serve_app.engine.layers.placement import choose_placement
 from serve_app.engine.layers.quantised import int8_available
 from serve_app.engine.options import EngineOptions
 from tests.conftest import FAMILIES
@@ -29,14 +29,14 @@ BOUNDS = [
 
 
 def test_fast_is_refused_where_the_cpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.engine.layers.placement.bfloat16_available", lambda: False)
+    monkeypatch.setattr("serve_app.engine.layers.choice.bfloat16_available", lambda: False)
     with pytest.raises(ModelError, match=r"precision: fast .* AVX-512 BF16"):
         choose_placement(FAST)
     assert choose_placement(EngineOptions(device="cpu", precision="auto")).dtype == torch.float32
 
 
 def test_int8_is_refused_where_the_cpu_has_no_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.engine.layers.placement.int8_available", lambda: False)
+    monkeypatch.setattr("serve_app.engine.layers.choice.int8_available", lambda: False)
     with pytest.raises(ModelError, match=r"precision: int8 takes a CPU with VNNI"):
         choose_placement(INT8)
 

@@ -49,6 +49,8 @@ def test_all_faults_are_told_at_once_with_line_and_field(config: Path) -> None:
                   scaling: {replicas: 0}
                 - name: embedded
                   pricing: {usd: 0.01, batch_usd: 0.5}
+                - name: embedded
+                  prompt: no-such-card
               gatway: {}
               accounts: {database: "mysql://b"}
         """),
@@ -59,8 +61,9 @@ def test_all_faults_are_told_at_once_with_line_and_field(config: Path) -> None:
         (7, "models.0.name"),
         (8, "models.0.scaling.replicas"),
         (10, "models.1.pricing"),
-        (11, "gatway"),
-        (12, "accounts.database"),
+        (12, "models.2.prompt"),
+        (13, "gatway"),
+        (14, "accounts.database"),
     ]
     assert {level for level, *_ in faults} == {"wrong"}
     assert not inspect(config).sound
@@ -69,6 +72,21 @@ def test_all_faults_are_told_at_once_with_line_and_field(config: Path) -> None:
 def test_a_list_whose_only_item_is_wrong_is_not_called_too_short(config: Path) -> None:
     (fault,) = args(config, "models: [{name: embedded, scaling: {replicas: 0}}]")
     assert fault[2] == "models.0.scaling.replicas"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "field"),
+    [
+        ('{querry: "{query}", query: "{query}", document: "{document}"}', "models.0.prompt.querry"),
+        ('{query: "{query}", document: "{document}", max_tokens: many}', "models.0.prompt.max_tokens"),
+        ('{query: "Q", document: "{document}"}', "models.0.prompt"),
+        ("7", "models.0.prompt"),
+        ('""', "models.0.prompt"),
+    ],
+)
+def test_a_mistake_in_a_prompt_is_told_by_the_field_that_was_written(config: Path, prompt: str, field: str) -> None:
+    (fault,) = args(config, f"models: [{{name: embedded, prompt: {prompt}}}]")
+    assert fault[2] == field
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """On which device a model computes, and in which types of numbers."""
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,34 +9,22 @@ from numpy.typing import NDArray
 
 from serve_app.domain.sequences import Sequences
 from serve_app.engine.failures import first_line
-from serve_app.engine.files import ModelError
-from serve_app.engine.kernels import trial
 from serve_app.engine.layers.activation import Activation
 from serve_app.engine.layers.block import BlockEnd, PlainBlockEnd, PlainGate
-from serve_app.engine.layers.card import cuda_usable, is_ampere
+from serve_app.engine.layers.card import is_ampere
 from serve_app.engine.layers.embedding import Embed, PlainEmbed, Tables
-from serve_app.engine.layers.linear import (
-    Linear,
-    ResidualLinear,
-    bfloat16_available,
-    linear,
-    steady_linear,
-)
+from serve_app.engine.layers.linear import Linear, ResidualLinear, linear, steady_linear
 from serve_app.engine.layers.norm import LayerNorm, RmsNorm
 from serve_app.engine.layers.packed import Packed, buffer
-from serve_app.engine.layers.quantised import QuantisedLinear, int8_available
+from serve_app.engine.layers.quantised import QuantisedLinear
 from serve_app.engine.layers.turn import PlainTurn, Turn
-from serve_app.engine.options import EngineOptions
+from serve_app.engine.memory import NumberBytes
 from serve_app.scheduling.device import DeviceLostError
 
-log = logging.getLogger("rayrank.placement")
-
-# Weight and bias of a linear layer, float32 (outputs, inputs) and (outputs,).
+# Weight and bias of a linear layer, (outputs, inputs) and (outputs,): float32; a decoder's weight as its file has it.
 Product = tuple[torch.Tensor, torch.Tensor]
 # Weight and bias of a layer normalisation, float32 (width,); None where the layer has no bias.
 Norm = tuple[torch.Tensor, torch.Tensor | None]
-
-EIGHT_BITS_FROM = (8, 9)  # the compute capability from which GPUs multiply e4m3
 
 
 class Placement:
@@ -60,6 +47,10 @@ class Placement:
     def precision(self) -> str:
         """The precision of most products, as clients are told it: float32, float16, bfloat16, int8 or fp8."""
         return str(self.dtype).removeprefix("torch.")
+
+    def number_bytes(self, tables: int) -> NumberBytes:
+        """Bytes of a model's numbers. tables: those of its embedding tables."""
+        return NumberBytes.of_type(self.dtype.itemsize, tables)
 
     @property
     def varlen(self) -> bool:
@@ -110,7 +101,7 @@ class Placement:
     def linear(self, weight: torch.Tensor, bias: torch.Tensor, activation: Activation = "none") -> ResidualLinear:
         """A linear layer in the placement's type.
 
-        weight: float32 (outputs, inputs). bias: float32 (outputs,).
+        weight: float32 (outputs, inputs), or a decoder's as its file has it. bias: float32 (outputs,).
         """
         return linear(weight.to(self.device, self.dtype), bias.to(self.device, self.dtype), activation)
 
@@ -197,75 +188,3 @@ class Int8Placement(Placement):
     ) -> Linear:
         """See Placement."""
         return QuantisedLinear(weight, bias, activation, self.dtype, self._ranges[source])
-
-
-def keep_whole_sums() -> None:
-    """Have CUDA's products of 16-bit numbers summed in float32 throughout, where torch would round parts of a sum."""
-    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
-    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
-
-
-def choose_placement(options: EngineOptions) -> Placement:
-    """The placement that the options ask for; for int8 the placement of the layers that stay in a larger type.
-
-    Raises ModelError when the machine lacks the device or its instructions.
-    """
-    on_gpu = options.device != "cpu" and cuda_usable(wanted=options.device == "cuda")
-    # Ray shows a replica no GPU but its own.
-    device = torch.device("cuda", 0) if on_gpu else torch.device("cpu")
-    precision = options.precision
-    if precision == "auto":
-        precision = "fast" if on_gpu else "exact"
-    match precision:
-        case "exact" if on_gpu:
-            return _on_gpu(device, torch.float32, options)
-        case "exact":
-            return Placement(device, torch.float32)
-        case "fast" if on_gpu:
-            return _on_gpu(device, torch.float16, options)
-        case "fp8":
-            return _in_eight_bits(device, options)
-        case "fast" if bfloat16_available():
-            return Placement(device, torch.bfloat16)
-        case "fast":
-            raise ModelError(
-                "precision: fast on a CPU takes AVX-512 BF16 or AMX, for bfloat16; this CPU has neither, ask for exact"
-            )
-        case "int8" if on_gpu:
-            raise ModelError("precision: int8 is for CPUs; on CUDA ask for fast, which is float16")
-        case "int8" if int8_available():
-            return Placement(device, torch.bfloat16 if bfloat16_available() else torch.float32)
-        case "int8":
-            raise ModelError("precision: int8 takes a CPU with VNNI; this CPU has none, ask for exact")
-
-
-def _on_gpu(device: torch.device, dtype: torch.dtype, options: EngineOptions) -> Placement:
-    """A placement of fused layers, or of plain ones where their kernels cannot be had."""
-    if why := trial.fails(device, dtype):
-        log.warning("plain layers", extra={"reason": why, "device": str(device), "type": str(dtype)})
-        return Placement(device, dtype)
-    from serve_app.engine.layers.gpu_placement import FusedPlacement  # Triton
-
-    fields = {"device": str(device), "type": str(dtype), "approximate_gelu": options.approximate_gelu}
-    log.info("fused layers", extra=fields)
-    return FusedPlacement(device, dtype, approximate_gelu=options.approximate_gelu)
-
-
-def _in_eight_bits(device: torch.device, options: EngineOptions) -> Placement:
-    """A placement in e4m3. Raises ModelError where the device has no products of that."""
-    if device.type != "cuda":
-        raise ModelError("precision: fp8 takes a CUDA device of compute capability 8.9 or later; on a CPU ask for int8")
-    found = torch.cuda.get_device_capability(device)
-    if found < EIGHT_BITS_FROM:
-        raise ModelError(
-            "precision: fp8 takes compute capability {}.{} or later; this device has {}.{}, ask for fast".format(
-                *EIGHT_BITS_FROM, *found
-            )
-        )
-    if why := trial.fails(device, torch.bfloat16) or trial.eight_bits_fail(device):
-        raise ModelError(f"precision: fp8 fails on this device, ask for fast: {why}")
-    from serve_app.engine.layers.gpu_placement import EightBitPlacement  # Triton
-
-    fields = {"device": str(device), "type": "fp8", "approximate_gelu": options.approximate_gelu}
-    log.info("fused layers", extra=fields)
-    return EightBitPlacement(device, approximate_gelu=options.approximate_gelu)

@@ -59,6 +59,11 @@ class EncoderConfig(ABC):
         return None
 
     @property
+    def passed_over_id(self) -> int | None:
+        """Id of a token that the family's head does not take for a sequence's last one, its padding; None for none."""
+        return None
+
+    @property
     @abstractmethod
     def weight_prefixes(self) -> tuple[str, ...]:
         """What a checkpoint may put before the names of tensors, with its dot: transformers' `base_model_prefix`."""
@@ -84,6 +89,11 @@ class EncoderConfig(ABC):
         return 7 * self.hidden + 2 * max(self.intermediate, 4 * self.hidden)
 
     @property
+    def kept_numbers(self) -> int:
+        """Numbers that all layers keep of a token that sequences begin with: its keys and values."""
+        return 0
+
+    @property
     def causal(self) -> bool:
         """Whether a token sees only those before it (a decoder), so that sequences may share what they begin with."""
         return False
@@ -105,13 +115,15 @@ class EncoderConfig(ABC):
         """
 
     @abstractmethod
-    def load_classification_head(
-        self, weights: "Weights", placement: "Placement", answers: tuple[int, int] | None = None
-    ) -> "Head":
-        """The family's head of a cross-encoder; imports torch. Raises ModelError as load_encoder does.
+    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
+        """The family's head of a cross-encoder; imports torch. Raises ModelError as load_encoder does."""
 
-        answers: ids of the tokens for yes and no, where the model answers by its vocabulary.
+    def load_answer_head(self, weights: "Weights", placement: "Placement", ids: tuple[int, int]) -> "Head":
+        """What takes its place where `answers` is true; imports torch. Raises ModelError as load_encoder does.
+
+        ids: of the tokens for yes and no.
         """
+        raise NotImplementedError
 
 
 def longest(directory: Path, positions: int) -> int:

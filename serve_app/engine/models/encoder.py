@@ -14,7 +14,8 @@ class Encoder(Protocol):
     """Token sequences to hidden states.
 
     by_shape_alone: whether two steps of the same numbers of tokens and sequences run the same kernels, whatever the
-    lengths of their sequences (where attention is one kernel). Such steps can be recorded as CUDA graphs.
+    lengths of their sequences (where attention is one kernel). Such steps can be recorded as CUDA graphs, unless they
+    go on from beginnings, which lie elsewhere for each request.
     """
 
     @property

@@ -67,7 +67,7 @@ def read_config(directory: Path, head: HeadKind | None = None) -> EncoderConfig:
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise fields.refusal("model_type", f"{shown(model_type)} is not supported; supported are {', '.join(FAMILIES)}")
     head = head or ("classification" if _holds_classifier(directory) else "embedding")
-    require_supported(fields, head)
+    require_supported(fields, head, causal=model_type in DECODERS)
     config = FAMILIES[model_type][1](fields, head)
     fields.ignore(HARMLESS)
     fields.refuse_unknown()

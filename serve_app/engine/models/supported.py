@@ -8,7 +8,6 @@ from serve_app.engine.models.fields import Fields
 UNSUPPORTED = (
     "add_cross_attention",
     "compression_config",
-    "is_causal",
     "is_decoder",
     "is_encoder_decoder",
     "pruned_heads",
@@ -19,10 +18,17 @@ UNSUPPORTED = (
 SCORE_ACTIVATIONS = ("torch.nn.modules.linear.Identity", "torch.nn.modules.activation.Sigmoid")
 
 
-def require_supported(fields: Fields, head: HeadKind) -> None:
-    """Raise ModelError, naming file and field, when a config.json asks for what no family supports."""
+def require_supported(fields: Fields, head: HeadKind, *, causal: bool = False) -> None:
+    """Raise ModelError, naming file and field, when a config.json asks for what no family supports.
+
+    causal: whether the family is one of decoders, which a false or null is_causal makes see both ways.
+    """
     for name in UNSUPPORTED:
         fields.refuse(name)
+    if causal:
+        fields.only("is_causal", True, default=True)
+    else:
+        fields.refuse("is_causal")
     _check_score_activation(fields, "sbert_ce_default_activation_function")
     sentence_transformers = fields.part("sentence_transformers")
     _check_score_activation(sentence_transformers, "activation_fn")

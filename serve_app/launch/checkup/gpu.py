@@ -6,7 +6,7 @@ import sysconfig
 from pathlib import Path
 
 from serve_app.domain.model import Precision
-from serve_app.engine.memory import CUDA_CONTEXT_BYTES, GIB, needed_bytes
+from serve_app.engine.memory import CUDA_CONTEXT_BYTES, GIB, NumberBytes, needed_bytes, table_bytes
 from serve_app.engine.modules.model_config import read_model
 from serve_app.engine.nvidia import Gpus, dotted, obstacle
 from serve_app.launch.checkup.finding import Finding, State, ok
@@ -34,8 +34,12 @@ def judged(gpus: Gpus, *, wanted: bool) -> Finding:
 
 def memory(gpus: Gpus, name: str, directory: Path, precision: Precision) -> Finding:
     """Whether a model has room on a GPU that nothing else is on. Raises ModelError where its directory is not sound."""
-    encoder = read_model(directory).encoder
-    needs = {each: needed_bytes(encoder, "cuda", size) + CUDA_CONTEXT_BYTES for each, size in NUMBER_BYTES.items()}
+    config = read_model(directory)
+    tables = table_bytes(config.encoder, config.directory)
+    needs = {
+        each: needed_bytes(config.encoder, "cuda", NumberBytes.of_type(size, tables)) + CUDA_CONTEXT_BYTES
+        for each, size in NUMBER_BYTES.items()
+    }
     said = ", ".join(f"{need / GIB:.1f} GiB in {each}" for each, need in needs.items())
     said = f"{name} takes about {said}; the GPU has {gpus.memory / GIB:.1f} GiB"
     if needs["exact" if precision == "exact" else "fast"] <= gpus.memory:

@@ -8,7 +8,7 @@ import torch
 from serve_app.domain.model import DeviceChoice
 from serve_app.engine.files import ModelError
 from serve_app.engine.layers.card import runs, wider_than_half
-from serve_app.engine.layers.placement import choose_placement
+from serve_app.engine.layers.choice import choose_placement
 from serve_app.engine.nvidia import Gpus
 from serve_app.engine.options import EngineOptions
 

@@ -69,12 +69,7 @@ class GteConfig(EncoderConfig):
 
         return GteEncoder(weights, self, placement, first_tokens=states == "first")
 
-    def load_classification_head(
-        self,
-        weights: "Weights",
-        placement: "Placement",
-        answers: tuple[int, int] | None = None,  # noqa: ARG002
-    ) -> "Head":
+    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
         """See EncoderConfig."""
         from serve_app.engine.models.dense_head import DenseHead
 

@@ -30,7 +30,7 @@ class QwenConfig(EncoderConfig):
     share. theta: base of the rotary positions' wavelengths. head_norms: whether queries and keys are normalised, head
     by head. input_bias, output_bias: whether queries, keys and values have a bias, and the product behind attention.
     next_token: whether it is asked for the next token (`…ForCausalLM`), which is yes or no. tied: whether a token's
-    row of the output is its row of the input.
+    row of the output is its row of the input. padding_id: as config.json says it.
     """
 
     size: int
@@ -42,6 +42,7 @@ class QwenConfig(EncoderConfig):
     output_bias: bool
     next_token: bool
     tied: bool
+    padding_id: int | None
 
     @property
     def head_size(self) -> int:
@@ -57,6 +58,11 @@ class QwenConfig(EncoderConfig):
     def answers(self) -> bool:
         """See EncoderConfig."""
         return self.next_token
+
+    @property
+    def passed_over_id(self) -> int | None:
+        """See EncoderConfig. Source: transformers' modeling_layers.py, GenericForSequenceClassification."""
+        return None if self.next_token else self.padding_id
 
     @property
     def most_tokens(self) -> None:
@@ -95,6 +101,11 @@ class QwenConfig(EncoderConfig):
         """See EncoderConfig."""
         return 4 * self.hidden + 2 * (self.query_width + 2 * self.key_width) + 3 * self.intermediate
 
+    @property
+    def kept_numbers(self) -> int:
+        """See EncoderConfig."""
+        return self.layers * 2 * self.key_width
+
     def gives(self, states: States) -> States:
         """See EncoderConfig."""
         return "all" if states == "first" else states
@@ -105,15 +116,17 @@ class QwenConfig(EncoderConfig):
 
         return QwenDecoder(weights, self, placement, states)
 
-    def load_classification_head(
-        self, weights: "Weights", placement: "Placement", answers: tuple[int, int] | None = None
-    ) -> "Head":
+    def load_classification_head(self, weights: "Weights", placement: "Placement") -> "Head":
         """See EncoderConfig."""
-        from serve_app.engine.models.qwen.head import answer_head, score_head
+        from serve_app.engine.models.qwen.head import score_head
 
-        if answers is None:
-            return score_head(weights, self, placement)
-        return answer_head(weights, self, placement, answers)
+        return score_head(weights, self, placement)
+
+    def load_answer_head(self, weights: "Weights", placement: "Placement", ids: tuple[int, int]) -> "Head":
+        """See EncoderConfig."""
+        from serve_app.engine.models.qwen.head import answer_head
+
+        return answer_head(weights, self, placement, ids)
 
 
 def read_qwen3(fields: Fields, head: HeadKind) -> QwenConfig:
@@ -161,8 +174,9 @@ def _read(
         head_norms=head_norms,
         input_bias=input_bias,
         output_bias=output_bias,
-        next_token=head == "classification" and not str(names[0]).endswith("ForSequenceClassification"),
+        next_token=head == "classification" and str(names[0]).endswith("ForCausalLM"),
         tied=fields.flag("tie_word_embeddings"),
+        padding_id=fields.whole("pad_token_id", least=-1) if "pad_token_id" in fields else None,
     )
 
 

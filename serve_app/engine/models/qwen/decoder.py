@@ -2,7 +2,7 @@
 
 One pair through this file: its tokens are looked up in a table (`__call__`). Each layer normalises them, makes queries,
 keys and values of them, turns queries and keys by their places, and lets each token attend to those before it: the
-tokens of the shared beginning, whose keys and values are there already, and its own sequence's (`Layer.attended`). A
+tokens of the shared beginning, whose keys and values are there already, and those of its own sequence. A
 gated feed-forward follows (`Layer.__call__`). Of the last layer only each sequence's last token is computed, whose
 state the head reads.
 """
@@ -34,7 +34,8 @@ class Layer:
         self._heads, self._key_value_heads, self._size = config.heads, config.key_value_heads, config.size
 
         def product(part: str, outputs: int, inputs: int, *, bias: bool = False) -> Product:
-            return weights.linear(f"{name}.{part}", outputs, inputs, bias=bias)
+            # A layer of an 8B in float32 has 0.7 GiB; so it is converted product by product.
+            return weights.mapped_linear(f"{name}.{part}", outputs, inputs, bias=bias)
 
         query = product("self_attn.q_proj", config.query_width, hidden, bias=config.input_bias)
         key, value = (
@@ -89,11 +90,10 @@ class Layer:
 class QwenDecoder:
     """Token sequences to hidden states: see Encoder."""
 
-    by_shape_alone = False  # keys and values of beginnings lie elsewhere for each request
-
     def __init__(self, weights: Weights, config: QwenConfig, placement: Placement, states: States) -> None:
         self._states, self._dtype = states, placement.dtype
-        self._attend = CausalAttention(placement)
+        self._attend = CausalAttention(config.size, placement)
+        self.by_shape_alone = self._attend.by_shape_alone
         # As it is in the file: in a multilingual vocabulary only the rows that are read take memory.
         self._words = weights.table("embed_tokens.weight", config.vocabulary, config.hidden).to(placement.device)
         self._input_norm = placement.rms_norm(
