@@ -47,11 +47,11 @@ class FakeCuda:
         def read(*args: Any) -> torch.Tensor:
             return self._fake(real_read(*args))
 
-        real_read = _computed("serve_app.engine.weights.Weights.get")
+        real_read = _computed("serve_app.engine.weights.Weights.table")
         return {
             "torch.empty": empty_on_host,
             "torch.Tensor.pin_memory": lambda x, *_: pin(self._fake(x)),
-            "serve_app.engine.weights.Weights.get": read,
+            "serve_app.engine.weights.Weights.table": read,
             "serve_app.engine.kernels.trial.fails": self._why_not_triton,
             "serve_app.engine.kernels.trial.eight_bits_fail": self._why_not_triton,
             **{name: _computed(name) for name in COMPUTED},

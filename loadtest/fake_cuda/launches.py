@@ -26,7 +26,7 @@ OVERWRITE = {"copy_", "fill_", "zero_"}
 # Of a table no more is read than the rows that are looked up: where tables are among the arguments.
 TABLES = {"embedding": (0,), "index_select": (0,), "gather": (0,), "rayrank::embed": (0, 2, 4)}
 # Kernels of our own that find a row by its number and the width alone.
-BY_ROWS = {f"{OWN}::{name}" for name in ("activate", "activate_levels", "add_norm", "embed")}
+BY_ROWS = {f"{OWN}::{name}" for name in ("activate", "activate_levels", "add_norm", "embed", "rms_norm")}
 # Operators of several kernels: varlen fills its random state in every call.
 KERNELS = {"_varlen_attn": 2}
 

@@ -8,6 +8,7 @@ HALVES = (torch.float16, torch.bfloat16)
 # Queries, keys and values are read 16 bytes at a time.
 ALIGNED = 16
 MOST_HEAD_SIZE = 256
+CAUSAL = [-1, 0]
 
 
 class RefusedError(Exception):
@@ -36,7 +37,8 @@ def require_varlen(args: tuple[Any, ...]) -> None:
         steps = (x.storage_offset(), x.stride(0), x.stride(1))
         require(all(step * x.itemsize % ALIGNED == 0 for step in steps), f"varlen: offset and strides {steps}")
     require(key.shape == value.shape, f"varlen: keys {tuple(key.shape)}, values {tuple(value.shape)}")
-    require(query.shape[1:] == key.shape[1:], f"varlen: queries {tuple(query.shape)}, keys {tuple(key.shape)}")
+    alike = query.shape[2] == key.shape[2] and query.shape[1] % key.shape[1] == 0
+    require(alike, f"varlen: queries {tuple(query.shape)}, keys {tuple(key.shape)}")
     for ends in (row_bounds, bounds):
         require(ends.is_cuda and ends.dtype == torch.int32, f"varlen: bounds {ends.dtype} on {ends.device}")
         require(ends.ndim == 1 and ends.is_contiguous(), f"varlen: bounds of shape {tuple(ends.shape)}")
@@ -47,9 +49,12 @@ def require_varlen(args: tuple[Any, ...]) -> None:
         require(
             len(query) == len(bounds) - 1, f"varlen: at most 1 queries: {len(query)}, one for each of {len(bounds) - 1}"
         )
-    if window is not None and list(window) != [-1, -1]:
+    if window is not None and list(window) not in ([-1, -1], CAUSAL):
         # Not refused by the kernel, but wrong: it counts from the end of a sequence's rows.
         require(most_rows == most_tokens, "varlen: a window where not all tokens ask")
+    if list(window or []) != CAUSAL and query.shape[1] != key.shape[1]:
+        # Not refused either, but a row's sum then depends on what else is in the step: its keys are split for few rows.
+        require(most_rows > 1, "varlen: single queries that share heads of keys, without a window")
 
 
 def require_product(name: str, tensors: list[torch.Tensor]) -> None:

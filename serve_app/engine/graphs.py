@@ -140,10 +140,12 @@ class Graphs:
         self._recorded.sort(key=lambda each: shapes.index(each[0]))
 
     def __call__(self, sequences: Sequences) -> torch.Tensor | None:
-        """Rows of a step, (sequences, width); None for a step that fits no recorded shape.
+        """Rows of a step, (sequences, width); None for a step that fits no recorded shape, or goes on from beginnings.
 
         The next call overwrites them: copy them before.
         """
+        if (sequences.beginning_of >= 0).any():
+            return None
         tokens, longest = sequences.token_ids.size, int(sequences.lengths.max())
         for shape, held, repeat in self._recorded:
             if longest > shape.longest or tokens < shape.least:

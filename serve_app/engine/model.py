@@ -13,30 +13,35 @@ import torch
 
 from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.domain.sequences import Rows, Sequences
-from serve_app.engine.beginnings import Beginnings
+from serve_app.engine.answers import answer_ids
+from serve_app.engine.beginnings import Beginnings, most_kept
 from serve_app.engine.calibration import calibrate
 from serve_app.engine.cores import usable_cores
 from serve_app.engine.failures import first_line, is_lost, is_out_of_memory
 from serve_app.engine.files import ModelError
-from serve_app.engine.graphs import CudaRecorder, Graphs, Recorder, recorded_shapes
+from serve_app.engine.graphs import SMALL, CudaRecorder, Graphs, Recorder, recorded_shapes
 from serve_app.engine.layers.card import wider_than_half
+from serve_app.engine.layers.choice import choose_placement, keep_whole_sums, smaller
 from serve_app.engine.layers.packed import Packed
-from serve_app.engine.layers.placement import Placement, choose_placement, keep_whole_sums
-from serve_app.engine.memory import require_memory
+from serve_app.engine.layers.placement import Placement
+from serve_app.engine.memory import (
+    CPU_STEP_TOKENS,
+    FLOAT32_BYTES,
+    NumberBytes,
+    require_memory,
+    table_bytes,
+    weight_bytes,
+)
 from serve_app.engine.models.encoder import Decoder, Encoder
 from serve_app.engine.modules.head import Head
 from serve_app.engine.modules.model_config import ModelConfig, read_model
 from serve_app.engine.options import EngineOptions
 from serve_app.engine.overflow import MOST, largest_half, trial
 from serve_app.engine.step_size import choose_step_tokens, seconds_of
-from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.weights import Weights
 from serve_app.scheduling.device import DeviceLostError, StepTooLargeError
 
 log = logging.getLogger("rayrank.model")
-
-CPU_STEP_TOKENS = 2_048
-KEPT_BYTES = 2**29  # of keys and values of beginnings
 
 
 class Model:
@@ -47,7 +52,11 @@ class Model:
         self.placement = placement
         self._encoder, self._head = encoder, head
         self._graphs: Callable[[Sequences], torch.Tensor | None] = lambda _: None
-        self._beginnings = Beginnings(self._begun, KEPT_BYTES) if isinstance(encoder, Decoder) else None
+        self._beginnings: Beginnings | None = None
+        if isinstance(encoder, Decoder) and config.reads_pairs:
+            device = placement.device
+            self._beginnings = Beginnings(self._begun, most_kept(device.type, _free_bytes(device)))
+        self._alone_up_to = 0  # tokens of a step whose sequences each compute their own beginning
         self.step_tokens = CPU_STEP_TOKENS
 
     @classmethod
@@ -66,15 +75,15 @@ class Model:
         """
         options = options or EngineOptions()
         config = read_model(directory, template)
-        placement = choose_placement(options)
-        # int8 takes its scales from the layers in float32.
-        read_as = torch.float32 if options.precision == "int8" else placement.dtype
-        require_memory(config.encoder, placement.device.type, read_as.itemsize, _free_bytes(placement.device))
+        causal = config.encoder.causal
+        placement = choose_placement(options, causal=causal)
+        calibrated = options.precision == "int8" and not causal
+        _require_memory(config, placement, in_float32=calibrated)
         keep_whole_sums()
         torch.set_num_threads(options.threads or usable_cores())
         weights = Weights(config.directory, sha256, config.encoder.weight_prefixes)
-        if options.precision == "int8":
-            placement = calibrate(placement, weights, config, Tokenizer.load(config.directory))
+        if calibrated:
+            placement = calibrate(placement, weights, config, config.load_tokenizer())
         try:
             return cls._tried(config, weights, placement, options)
         except (ModelError, DeviceLostError):
@@ -102,7 +111,8 @@ class Model:
                 del model  # its memory is the next one's
                 model = cls._built(config, weights, placement)
             recorded = options.cuda_graphs and model.by_shape_alone
-            timed = partial(model.step_s, recorded=recorded)
+            # Steps that go on from beginnings are launched, and they are most.
+            timed = partial(model.step_s, recorded=recorded and model._beginnings is None)
             model.step_tokens = options.max_step_tokens or choose_step_tokens(timed, config.max_tokens)
             if recorded:
                 model.record(CudaRecorder())
@@ -110,8 +120,7 @@ class Model:
 
     @classmethod
     def _built(cls, config: ModelConfig, weights: Weights, placement: Placement) -> Self:
-        answers = answer_ids(config) if config.encoder.answers else None
-        head = config.load_head(weights, placement, answers)
+        head = config.load_head(weights, placement, answer_ids(config))
         encoder = config.encoder.load_encoder(weights, placement, head.states)
         return cls(config, encoder, head, placement)
 
@@ -175,10 +184,20 @@ class Model:
             raise
 
     def record(self, recorder: Recorder) -> None:
-        """Have steps of some shapes recorded; from now on they are repeated instead of launched anew."""
-        shapes = recorded_shapes(self.step_tokens, self.config.max_tokens)
+        """Have steps of some shapes recorded; from now on they are repeated instead of launched anew.
+
+        Where beginnings are shared, it is the small ones that do not: they take less than launching would.
+        """
+        shares, (largest, _) = self._beginnings is not None, SMALL[-1]
+        most = min(self.step_tokens, largest) if shares else self.step_tokens
+        launched_s = self.step_s(Sequences.filler(*SMALL[0])) if shares else None
+        shapes = recorded_shapes(most, self.config.max_tokens)
         with torch.inference_mode():
             self._graphs = Graphs(self._forward, self._encoder.positions, self.placement, shapes, recorder)
+        if launched_s is not None:
+            taken = {shape.tokens: self.step_s(Sequences.filler(shape.tokens, shape.count)) for shape in shapes}
+            in_less = [tokens for tokens, seconds in taken.items() if seconds is not None and seconds <= launched_s]
+            self._alone_up_to = max(in_less, default=0)
 
     def __call__(self, sequences: Sequences) -> Rows:
         """One row a sequence: float32 (sequences, width), in the order given. Raises what `start` raises."""
@@ -198,6 +217,8 @@ class Model:
         batch, order = self._sharing(sequences).longest_first()
         fetched = self._fetch(batch)
         if fetched is None:
+            if self._beginnings is not None:
+                self._beginnings.forget()
             torch.cuda.empty_cache()
             raise StepTooLargeError(f"{sequences.token_ids.size:,} tokens at once do not fit into memory")
         if order is None:
@@ -233,7 +254,7 @@ class Model:
         """The sequences as they are computed: those apart from their beginning that share it with others."""
         if not sequences.beginnings:
             return sequences
-        if self._beginnings is None:
+        if self._beginnings is None or int(sequences.whole_lengths.sum()) <= self._alone_up_to:
             return sequences.joined(np.ones(len(sequences.beginnings), dtype=bool))
         return self._beginnings.shared(sequences)
 
@@ -251,13 +272,25 @@ class Model:
         return self._head(self._encoder(step), step).float()
 
 
-def answer_ids(config: ModelConfig) -> tuple[int, int]:
-    if config.answers:
-        return config.answers
-    tokenizer, template = Tokenizer.load(config.directory), config.template
-    assert template is not None
-    [yes], [no] = tokenizer.encode([template.yes, template.no])
-    return int(yes), int(no)
+def _require_memory(config: ModelConfig, placement: Placement, *, in_float32: bool) -> None:
+    """Raise ModelError when the model would not fit, and log what it takes.
+
+    in_float32: whether layers are loaded in float32 first, from which their scales are taken.
+    """
+    device, encoder = placement.device, config.encoder
+    tables = table_bytes(encoder, config.directory)
+    numbers = NumberBytes.of_type(FLOAT32_BYTES, tables) if in_float32 else placement.number_bytes(tables)
+    instead = {} if in_float32 else smaller(placement, tables, causal=encoder.causal)
+    needed = require_memory(encoder, device.type, numbers, _free_bytes(device), instead)
+    fields = {
+        "model": str(config.directory),
+        "device": str(device),
+        "type": str(placement.dtype),
+        "layer_bits": 8 * numbers.weights,
+        "weight_bytes": weight_bytes(encoder, numbers),
+        "needed_bytes": needed,
+    }
+    log.info("loading", extra=fields)
 
 
 def _free_bytes(device: torch.device) -> int:

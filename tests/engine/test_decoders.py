@@ -1,5 +1,6 @@
 """A decoder gives what transformers gives, whatever else is in its step and whatever its sequences share."""
 
+import shutil
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,12 +10,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.domain.sequences import Sequences
+from serve_app.engine.files import ModelError
 from serve_app.engine.model import Model
+from serve_app.engine.models.families import read_config
 from serve_app.engine.options import EngineOptions
+from tests.engine.spoilt import configure
 from tests.tiny_decoders import FAMILIES, make_tiny_decoder
 
 ASKED = PromptTemplate("{query}", yes="yes", no="no")
@@ -93,6 +98,31 @@ def test_an_output_of_its_own_is_read(tmp_path: Path) -> None:
     rows = drawn([7, 40])
     found = Model.load(directory, ON_CPU, None, ASKED)(end_to_end(rows))
     np.testing.assert_allclose(found, reference(directory, "answers", rows), atol=WITHIN, rtol=0)
+
+
+def test_an_output_that_is_said_to_be_the_input_and_is_not_is_refused(root: Path, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(made(root, "qwen3", "answers"), tmp_path / "model"))
+    tensors = load_file(directory / "model.safetensors")
+    words = tensors["model.embed_tokens.weight"]
+    save_file(tensors | {"lm_head.weight": words.clone()}, directory / "model.safetensors")
+    rows = end_to_end(drawn([7]))
+    np.testing.assert_allclose(Model.load(directory, ON_CPU, None, ASKED)(rows), loaded(root)(rows), atol=WITHIN)
+    save_file(tensors | {"lm_head.weight": words.flip(0).contiguous()}, directory / "model.safetensors")
+    with pytest.raises(ModelError, match=r"tie_word_embeddings: true, but lm_head\.weight differs"):
+        Model.load(directory, ON_CPU, None, ASKED)
+
+
+@pytest.mark.parametrize("said", [False, None])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_decoder_whose_tokens_see_those_behind_them_is_refused(
+    root: Path, tmp_path: Path, family: str, said: bool | None
+) -> None:
+    directory = Path(shutil.copytree(made(root, family, "answers"), tmp_path / "model"))
+    configure(directory, is_causal=True)
+    assert read_config(directory).causal
+    configure(directory, is_causal=said)
+    with pytest.raises(ModelError, match=r"is_causal: (false|null) is not supported; supported: true"):
+        read_config(directory)
 
 
 @settings(max_examples=25)

@@ -24,6 +24,8 @@ def device(launch_s: float, tokens_per_s: float, room: int = 10**9):
         pytest.param(device(0.060, 1_100_000), 65_536, id="a model of so many kernels that launching them is all"),
         pytest.param(device(0.060, 1_100_000, room=20_000), 16_384, id="the same where more does not fit"),
         pytest.param(device(0.020, 400_000), 8_192, id="steps that are late in any case are at least full"),
+        pytest.param(device(0.0125, 405_000), 4_096, id="an H100 with a decoder of 0.6 billion weights, launched"),
+        pytest.param(device(0.0155, 41_000), 1_024, id="an H100 with one of 8 billion, which fill it by 700 tokens"),
         pytest.param(device(0.002, 1e6, room=10), SIZES[0], id="a card on which nothing fits"),
     ],
 )

@@ -38,13 +38,13 @@ def test_a_step_takes_what_its_parts_take_and_where_it_is_launched_no_less_than_
         attention_flops=10_000,
         copies=2,
         copied_bytes=100,
-        by_shape_alone=False,
+        recorded=False,
         by_operator={},
     )
     slow_host = Gpu("slow host", {384: 1e9, 768: 3e9, 1_024: 9e9}, 1e9, 2e9, 1e9, 1e-6, 1e-3)
     quick_host = Gpu("quick host", {384: 1e9, 768: 3e9, 1_024: 9e9}, 1e9, 2e9, 1e9, 1e-6, 1e-6)
     assert estimate(step, slow_host).step_s == pytest.approx(0.1)
-    assert estimate(replace(step, by_shape_alone=True), slow_host).step_s == pytest.approx(3.1e-3)
+    assert estimate(replace(step, recorded=True), slow_host).step_s == pytest.approx(3.1e-3)
     assert estimate(step, quick_host).step_s == pytest.approx(1e-3 + 1.5e-3 + 0.5e-3 + 0.1e-3)
 
 

@@ -51,27 +51,29 @@ RAYRANK = [
 ]
 PRODUCTS = Contender("float32 products", "products", swept=False)
 
-TRANSFORMERS_BF16 = Contender("transformers bf16", "transformers", {"dtype": "bfloat16"})
 VLLM = Contender("vLLM", "vllm", {"dtype": "float32"}, swept=False, exact_peer=True, python=VLLM_PYTHON)
-VLLM_BF16 = replace(VLLM, name="vLLM bf16", options={"dtype": "bfloat16"}, exact_peer=False)
-DECODERS = [
-    Contender("transformers", "transformers", exact_peer=True),
-    Contender("transformers, as published", "transformers", {"whole_vocabulary": True}, exact_peer=True),
-    VLLM,
-    Contender("rayrank exact, nothing shared", "rayrank", {"precision": "exact", "shared": False}, swept=False),
-    Contender("rayrank exact", "rayrank", {"precision": "exact"}, swept=False),
-    TRANSFORMERS_BF16,
-    VLLM_BF16,
-    Contender(
-        "rayrank fast, nothing shared",
-        "rayrank",
-        {"precision": "fast", "shared": False},
-        swept=False,
-        rival=TRANSFORMERS_BF16.name,
-    ),
-    Contender("rayrank fast", "rayrank", {"precision": "fast"}, swept=False, rival=TRANSFORMERS_BF16.name),
-    Contender("rayrank int8", "rayrank", {"precision": "int8"}, swept=False),
-]
+# Each with its peers of the same type of numbers, who are in memory at one time; the first is their reference.
+DECODERS: dict[str, list[Contender]] = {
+    "float32": [
+        Contender("transformers", "transformers", exact_peer=True),
+        VLLM,
+        Contender("rayrank exact, nothing shared", "rayrank", {"precision": "exact", "shared": False}, swept=False),
+        Contender("rayrank exact", "rayrank", {"precision": "exact"}, swept=False),
+    ],
+    "bfloat16": [
+        Contender("transformers bf16", "transformers", {"dtype": "bfloat16"}, exact_peer=True),
+        replace(VLLM, name="vLLM bf16, nothing shared", options={"dtype": "bfloat16", "shared": False}),
+        replace(VLLM, name="vLLM bf16", options={"dtype": "bfloat16"}),
+        Contender("rayrank fast, nothing shared", "rayrank", {"precision": "fast", "shared": False}, swept=False),
+        Contender("rayrank fast", "rayrank", {"precision": "fast"}, swept=False),
+        Contender("rayrank int8", "rayrank", {"precision": "int8"}, swept=False),
+    ],
+    # As model cards do it: the logits of the whole vocabulary, at every place.
+    "published": [
+        Contender("transformers, as published", "transformers", {"whole_vocabulary": True}, exact_peer=True),
+        Contender("rayrank exact beside it", "rayrank", {"precision": "exact"}, swept=False),
+    ],
+}
 
 # The first of a kind is its reference: the answers are compared with its own, the speeds with its default.
 CONTENDERS: dict[Kind, list[Contender]] = {
@@ -88,6 +90,6 @@ CONTENDERS: dict[Kind, list[Contender]] = {
         *MODELS,
         *RAYRANK,
     ],
-    "decoded": DECODERS,
+    "decoded": [contender for group in DECODERS.values() for contender in group],
 }
 NAMES = list(dict.fromkeys(contender.name for kind in CONTENDERS.values() for contender in kind))

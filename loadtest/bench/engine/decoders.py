@@ -1,8 +1,8 @@
 """A decoder's answers against transformers' and vLLM's, each at its best batch size: `make bench-decoders`.
 
-Random weights in the shape of Qwen3-Reranker-0.6B. Every contender is loaded once, in a process of its own, and they
-take turns, so that a busy machine slows all alike. One that is not installed, or not for this machine, is left out,
-and that is said.
+Random weights in the shape of Qwen3-Reranker-0.6B. Contenders that compute in the same type of numbers are in memory
+together, each in a process of its own, and take turns, so that a busy machine slows all alike. One that is not
+installed, or not for this machine, is left out, and that is said.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class Texts:
         return beginning, own
 
 
-SETS = {"half": Texts(100, 100, 32), "third": Texts(100, 200, 16)}
+SETS = {"half": Texts(100, 100, 16), "third": Texts(100, 200, 8)}
 
 
 def figures(timing: Timing, timings: list[Timing]) -> Figures:
@@ -78,6 +78,21 @@ def measure(name: str, children: list[Child], rounds: int, console: Console) -> 
     return found
 
 
+def against_peers(contenders: list[Contender], asked: argparse.Namespace, console: Console) -> list[Result]:
+    """All sets, by contenders that are in memory together."""
+    children = []
+    with ExitStack() as stack:
+        for contender in contenders:
+            with console.status(f"loading {contender.name}"):
+                try:
+                    child = Child(contender, "decoded", decoder_directory(asked.shape))
+                except ContenderError as error:
+                    without(console, contender, error)
+                else:
+                    children.append(stack.enter_context(closing(child)))
+        return [one for name in asked.sets for one in measure(name, children, asked.rounds, console)]
+
+
 def without(console: Console, contender: Contender, error: ContenderError) -> None:
     """Say who is left out, and why."""
     console.print(f"without {contender.name}: {error}", style="yellow", highlight=False)
@@ -88,24 +103,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="the work (default: all)")
     parser.add_argument("--shape", choices=SHAPES, default=SMALLEST, help="of the model (default: %(default)s)")
-    names = [contender.name for contender in DECODERS]
-    parser.add_argument("--contenders", nargs="+", choices=names, default=names, help="who takes part (default: all)")
+    parser.add_argument("--groups", nargs="+", choices=DECODERS, default=list(DECODERS), help="who (default: all)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each (default: %(default)s)")
     parser.add_argument("--report", type=Path, help="a JSON file for the figures")
     asked = parser.parse_args()
-    console, found, children = Console(), [], []
-    with ExitStack() as stack:
-        for contender in DECODERS:
-            if contender.name in asked.contenders:
-                with console.status(f"loading {contender.name}"):
-                    try:
-                        child = Child(contender, "decoded", decoder_directory(asked.shape))
-                    except ContenderError as error:
-                        without(console, contender, error)
-                    else:
-                        children.append(stack.enter_context(closing(child)))
-        for name in asked.sets:
-            found += measure(name, children, asked.rounds, console)
+    console, found = Console(), []
+    for group in asked.groups:
+        found += against_peers(DECODERS[group], asked, console)
     if asked.report:
         asked.report.write_text(json.dumps({"cpu": cpu(), "results": [asdict(one) for one in found]}, indent=2) + "\n")
 

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtest.bench.engine.counted_step import STEP_TOKENS, CountedStep, counted_step, lengths_of
+from loadtest.bench.engine.decoder_model import SHAPES as DECODERS
 from loadtest.bench.engine.paper_gpus import GPUS, Estimate, estimate
-from loadtest.bench.engine.published_shapes import SHAPES
+from loadtest.bench.engine.published_shapes import BEGINNING_TOKENS, SHAPES
 from loadtest.fake_cuda.device import FakeCuda
 
 FORMS = ("plain", "fused")
@@ -27,11 +28,16 @@ GOAL = ("bge-reranker-base", "H100", 20_000)  # documents/s at 128 tokens
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model's step in one form. form: plain for torch's kernels alone, fused with Triton's. mix: see MIXES."""
+    """One model's step in one form.
+
+    form: plain for torch's kernels alone, fused with Triton's. mix: see MIXES. begins: what a decoder's documents have
+    ahead of them, which is computed once where it is shared.
+    """
 
     model: str
     form: str
     mix: str
+    begins: str
     step: CountedStep
     estimates: list[Estimate]
 
@@ -42,15 +48,25 @@ def lines(models: Sequence[str], mixes: Sequence[str], tokens: int) -> list[Line
     for model in models:
         for mix in mixes:
             for form in FORMS:
-                step = counted_step(FakeCuda(triton=form == "fused"), model, lengths_of(mix, tokens))
-                found.append(Line(model, form, mix, step, [estimate(step, gpu) for gpu in GPUS]))
+                for begins, lengths, beginning in _steps(model, lengths_of(mix, tokens)):
+                    cuda = FakeCuda(triton=form == "fused")
+                    step = counted_step(cuda, model, lengths, beginning=beginning)
+                    found.append(Line(model, form, mix, begins, step, [estimate(step, gpu) for gpu in GPUS]))
     return found
+
+
+def _steps(model: str, lengths: list[int]) -> list[tuple[str, list[int], int]]:
+    """What a model's documents have ahead of them, tokens of each sequence, and those that all share."""
+    if model not in DECODERS:
+        return [("", lengths, 0)]
+    each = [length + BEGINNING_TOKENS for length in lengths]
+    return [(f"{BEGINNING_TOKENS} shared", lengths, BEGINNING_TOKENS), (f"{BEGINNING_TOKENS} each", each, 0)]
 
 
 def counted(found: Sequence[Line]) -> Table:
     """What steps have a GPU do."""
     table = Table(title="counted on fake tensors: one step")
-    for column in ("model", "tokens each", "form"):
+    for column in ("model", "tokens each", "ahead", "form"):
         table.add_column(column, no_wrap=True)
     for column in (
         "documents",
@@ -67,6 +83,7 @@ def counted(found: Sequence[Line]) -> Table:
         table.add_row(
             line.model,
             line.mix,
+            line.begins,
             line.form,
             str(step.documents),
             f"{step.kernels:,}",
@@ -86,7 +103,7 @@ def followed(found: Sequence[Line]) -> Table:
         title=f"PAPER, not run on a GPU: what follows from rates, which are assumed for {assumed}",
         caption="launched: ms of the host, which no step is shorter than; graph: a CUDA graph launches it at once",
     )
-    for column in ("model", "tokens each", "form"):
+    for column in ("model", "tokens each", "ahead", "form"):
         table.add_column(column, no_wrap=True)
     table.add_column("launched", justify="right")
     for gpu in GPUS:
@@ -97,7 +114,7 @@ def followed(found: Sequence[Line]) -> Table:
         cells = ["graph" if recorded else f"{1e3 * launching_s:.1f}"]
         for each in line.estimates:
             cells += [f"{1e3 * each.step_s:.1f}", f"{line.step.documents / each.step_s:,.0f}"]
-        table.add_row(line.model, line.mix, line.form, *cells)
+        table.add_row(line.model, line.mix, line.begins, line.form, *cells)
     return table
 
 

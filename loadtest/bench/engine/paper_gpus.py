@@ -76,5 +76,5 @@ def estimate(step: CountedStep, gpu: Gpu) -> Estimate:
         attention_s=max(step.attention_flops / gpu.attention_flops_per_s, step.attention_bytes / gpu.bytes_per_s),
         gaps_s=step.kernels * gpu.gap_s,
         launching_s=step.kernels * gpu.launch_s,
-        recorded=step.by_shape_alone,
+        recorded=step.recorded,
     )

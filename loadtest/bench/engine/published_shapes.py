@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from loadtest.bench.engine.base_model import CONFIG as BGE_RERANKER_BASE
+from loadtest.bench.engine.decoder_model import SHAPES as DECODERS
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.families import FAMILIES
 from serve_app.engine.models.fields import Fields
@@ -80,7 +81,10 @@ SHAPES: dict[str, dict[str, Any]] = {
         "hidden_act": "gelu",
         "type_vocab_size": 1,
     },
+    **DECODERS,
 }
+# The prompts of decoders and queries of some 20 tokens take so many, of which all documents of a request share one.
+BEGINNING_TOKENS = 100
 
 
 def encoder_config(raw: dict[str, Any]) -> EncoderConfig:
@@ -98,6 +102,6 @@ class NoWeights(Weights):
         """See Weights. Of two forms in which a checkpoint may be, it has the first."""
         return True
 
-    def get(self, name: str, *shape: int) -> torch.Tensor:  # noqa: ARG002
+    def table(self, name: str, *shape: int) -> torch.Tensor:  # noqa: ARG002
         """See Weights."""
         return torch.empty(shape)

@@ -16,6 +16,11 @@ VARLEN_SIZES, VARLEN_MOST_SIZE = 8, 256
 MOST_FUSED_SIZE = 128
 
 
+def takes_varlen(size: int, placement: Placement) -> bool:
+    """Whether torch's variable-length kernel attends on this placement. size: width of a head."""
+    return placement.varlen and size % VARLEN_SIZES == 0 and size <= VARLEN_MOST_SIZE
+
+
 class Attention(Protocol):
     """One step's attention."""
 
@@ -97,7 +102,7 @@ class SelfAttention:
     def __init__(self, size: int, placement: Placement) -> None:
         """Choose the kernel. size: width of a head."""
         self._device = placement.device
-        self.by_shape_alone = placement.varlen and size % VARLEN_SIZES == 0 and size <= VARLEN_MOST_SIZE
+        self.by_shape_alone = takes_varlen(size, placement)
 
     def __call__(self, step: Packed, window: int | None = None, *, first_tokens: bool = False) -> Attention:
         """The attention of one step.

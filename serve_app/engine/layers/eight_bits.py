@@ -9,8 +9,8 @@ import torch
 from serve_app.engine.files import ModelError
 from serve_app.engine.kernels.activation import activate_levels
 from serve_app.engine.kernels.levels import LEAST, MOST
-from serve_app.engine.kernels.norm import add_norm
 from serve_app.engine.layers.activation import FUNCTIONS, Activation
+from serve_app.engine.layers.fused import AddNorm
 
 MULTIPLE = 16  # of which the widths of such a product must be
 
@@ -85,26 +85,18 @@ class LevelsUp:
 class LevelsBlockEnd:
     """See BlockEnd: its normalised rows come in 8 bits, too."""
 
-    def __init__(
-        self,
-        weight: torch.Tensor,
-        bias: torch.Tensor,
-        norm_weight: torch.Tensor,
-        norm_bias: torch.Tensor | None,
-        epsilon: float,
-    ) -> None:
-        """Quantise the product's weight. All tensors are float32, on the device."""
-        self._product = LevelsProduct(weight, bias)
-        self._norm = norm_weight, norm_bias, epsilon
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, add_norm: AddNorm) -> None:
+        """Quantise the product's weight, and hold what follows it. Tensors are float32, on the device."""
+        self._product, self._add_norm = LevelsProduct(weight, bias), add_norm
 
     def __call__(self, residual: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """See BlockEnd."""
         y = self._product(*levels_of(x))
-        normalised, levels, scales = add_norm(y, residual, *self._norm, False, True)
+        normalised, levels, scales = self._add_norm(y, residual, False, True)
         return keep(levels, scales, normalised)
 
     def with_sum(self, residual: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See BlockEnd."""
         y = self._product(*levels_of(x))
-        normalised, total, levels, scales = add_norm(y, residual, *self._norm, True, True)
+        normalised, total, levels, scales = self._add_norm(y, residual, True, True)
         return total, keep(levels, scales, normalised)

@@ -3,15 +3,28 @@
 Imports Triton: `kernels/trial.py` says whether it works here.
 """
 
+from collections.abc import Callable
+
 import torch
 
 from serve_app.engine.layers.activation import Activation
 from serve_app.engine.layers.block import BlockEnd
 from serve_app.engine.layers.eight_bits import LevelsBlockEnd, LevelsLinear, LevelsUp
 from serve_app.engine.layers.embedding import Embed, Tables
-from serve_app.engine.layers.fused import IN_PRODUCT, FusedActivation, FusedBlockEnd, FusedEmbed, FusedGate
+from serve_app.engine.layers.fused import (
+    IN_PRODUCT,
+    FusedActivation,
+    FusedBlockEnd,
+    FusedEmbed,
+    FusedGate,
+    FusedRmsNorm,
+    FusedTurn,
+    layer_norm_of_sum,
+    rms_norm_of_sum,
+)
 from serve_app.engine.layers.linear import Linear
 from serve_app.engine.layers.placement import Norm, Placement, Product
+from serve_app.engine.layers.turn import Turn
 
 
 class FusedPlacement(Placement):
@@ -61,7 +74,19 @@ class FusedPlacement(Placement):
 
     def block_end(self, product: Product, norm: Norm, epsilon: float) -> BlockEnd:
         """See Placement."""
-        return FusedBlockEnd(*self._own(product), *self._norm_tensors(norm), epsilon)
+        return FusedBlockEnd(*self._own(product), layer_norm_of_sum(*self._norm_tensors(norm), epsilon))
+
+    def rms_norm(self, weight: torch.Tensor, epsilon: float) -> Callable[[torch.Tensor], torch.Tensor]:
+        """See Placement."""
+        return FusedRmsNorm(weight.to(self.device), epsilon)
+
+    def rms_block_end(self, product: Product, weight: torch.Tensor, epsilon: float) -> BlockEnd:
+        """See Placement."""
+        return FusedBlockEnd(*self._own(product), rms_norm_of_sum(weight.to(self.device), epsilon))
+
+    def turn(self, weight: torch.Tensor | None, epsilon: float) -> Turn:
+        """See Placement."""
+        return FusedTurn(None if weight is None else weight.to(self.device), epsilon)
 
     def embed(self, tables: Tables, norm: Norm, epsilon: float) -> Embed:
         """See Placement."""
@@ -100,7 +125,11 @@ class EightBitPlacement(FusedPlacement):
 
     def block_end(self, product: Product, norm: Norm, epsilon: float) -> BlockEnd:
         """See Placement."""
-        return LevelsBlockEnd(*self._exact(product), *self._norm_tensors(norm), epsilon)
+        return LevelsBlockEnd(*self._exact(product), layer_norm_of_sum(*self._norm_tensors(norm), epsilon))
+
+    def rms_block_end(self, product: Product, weight: torch.Tensor, epsilon: float) -> BlockEnd:
+        """See Placement."""
+        return LevelsBlockEnd(*self._exact(product), rms_norm_of_sum(weight.to(self.device), epsilon))
 
 
 def joined(first: Product, second: Product) -> Product:

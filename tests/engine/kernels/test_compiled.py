@@ -90,6 +90,19 @@ def rotate(rows: int, dtype: torch.dtype) -> None:
     launches["rotate_"](query[:2].clone(), key, angles, angles, asking)
 
 
+def decode(rows: int, dtype: torch.dtype, *, seen: int, levels: bool = False) -> None:
+    """What a decoder launches of its own. seen: tokens with those of beginnings."""
+    states, weight = numbers(rows, WIDTH, dtype=dtype), numbers(WIDTH)
+    launches["rms_norm"](states, states, weight, 1e-6, True, levels)
+    launches["rms_norm"](states, None, weight, 1e-6, False, False)
+    query, (key, value) = numbers(rows, HEADS, 128, dtype=dtype), numbers(rows, 2, 4, 128, dtype=dtype).unbind(1)
+    angles = numbers(rows, 64)
+    for x, norm in ((query, numbers(128)), (key, numbers(128)), (key, None)):  # queries and keys by one kernel
+        launches["turn"](x, angles, angles, norm, 1e-6)
+    past, order = numbers(seen - rows, 4, 128, dtype=dtype), numbers(rows + seen, dtype=torch.int32)[rows:]
+    launches["join"](query[:, :4].contiguous(), value, past, past, order)
+
+
 def test_what_16_bits_and_float32_launch_is_built(builds: Builds) -> None:
     block_end(64, torch.float16)
     block_end(64, torch.bfloat16, biased=False, keep_sum=True)
@@ -105,6 +118,13 @@ def test_attention_with_distances_is_built(builds: Builds) -> None:
     attend(64, torch.float16)
     rotate(64, torch.float16)
     assert len(builds.kernels) == 6
+    assert all(builds.kernels.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_what_a_decoder_launches_is_built(builds: Builds, dtype: torch.dtype) -> None:
+    decode(64, dtype, seen=100)
+    assert len(builds.kernels) == 5
     assert all(builds.kernels.values())
 
 
@@ -125,6 +145,8 @@ def test_what_8_bits_launch_is_built(builds: Builds) -> None:
     levels(64, activation="none", gated=False)
     levels(64, activation="gelu", gated=True)
     assert len(builds.kernels) == 4
+    decode(64, torch.bfloat16, seen=100, levels=True)
+    assert len(builds.kernels) == 4 + 5
     assert all(builds.kernels.values())
 
 
@@ -135,6 +157,13 @@ def test_a_step_of_another_size_needs_no_other_kernel(builds: Builds) -> None:
         embed(rows, first=rows)
         activate(rows, torch.float16, gated=True)
     assert len(builds.kernels) == 3
+
+
+@pytest.mark.parametrize("builds", [90], ids=["sm_90"], indirect=True)
+def test_a_decoders_step_of_another_size_needs_no_other_kernel(builds: Builds) -> None:
+    for rows, seen in ((48, 64), (37, 38), (1, 17), (16, 400)):
+        decode(rows, torch.float16, seen=seen)
+    assert len(builds.kernels) == 5
 
 
 @pytest.mark.parametrize("builds", [90], ids=["sm_90"], indirect=True)

@@ -26,7 +26,7 @@ SHORT = "capital of France", ["Paris is the capital", "bananas are yellow"]
 
 def scores(tiny: TinyModel, placement: Placement, query: str = QUERY, documents: list[str] = DOCUMENTS) -> np.ndarray:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("serve_app.engine.model.choose_placement", lambda _: placement)
+        patch.setattr("serve_app.engine.model.choose_placement", lambda _, **__: placement)
         return Engine(tiny).scores(query, documents)
 
 
@@ -44,7 +44,7 @@ def test_a_step_whose_lengths_only_the_device_knows_has_the_same_rows(
 ) -> None:
     tiny, step = tiny_models[family, head], sequences([5, 9, 7] * 13, [8] * 5, [6])
     expected = loaded(tiny).model(step)
-    monkeypatch.setattr("serve_app.engine.model.choose_placement", lambda _: FusedPlacement(CPU, torch.float32))
+    monkeypatch.setattr("serve_app.engine.model.choose_placement", lambda _, **__: FusedPlacement(CPU, torch.float32))
     model = Model.load(tiny.directory)
     assert model.by_shape_alone
     # As where a graph is recorded.

@@ -1,5 +1,8 @@
 """Causal attention by runs and blocks is what the formula gives, one row after the other."""
 
+from dataclasses import replace
+from unittest import mock
+
 import numpy as np
 import torch
 from hypothesis import given, settings
@@ -30,9 +33,9 @@ def by_formula(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> t
 
 
 @settings(max_examples=60)
-@given(sequences, st.integers(1, 60), st.integers(1, 30), st.integers(2, 64))
+@given(sequences, st.integers(1, 60), st.integers(1, 30), st.integers(2, 64), st.integers(1, 200))
 def test_each_row_sees_its_beginning_and_what_is_before_it(
-    members: list[tuple[int, int]], first: int, second: int, block: int
+    members: list[tuple[int, int]], first: int, second: int, block: int, most_seen: int
 ) -> None:
     members = sorted(members, key=lambda member: (member[0], -member[1]))
     lengths = [tokens for _, tokens in members]
@@ -43,16 +46,12 @@ def test_each_row_sees_its_beginning_and_what_is_before_it(
     step = CPU.pack(rows, rows.places)
     query = torch.randn(sum(lengths), HEADS, SIZE)
     key, value = torch.randn(2, sum(lengths), KEY_VALUE_HEADS, SIZE).unbind(0)
-    whole = causal.BLOCK
-    causal.BLOCK = block
-    try:
-        object.__setattr__(step, "past", past)
+    step = replace(step, past=past)
+    ends = step.bounds[1:] - 1
+    with mock.patch.object(causal, "BLOCK", block), mock.patch.object(causal, "MOST_SEEN", most_seen):
         attend = causal.CausalRuns(step, torch.float32)
-        found, last = attend.in_layer(0)(query, key, value), attend.last_tokens(0)
-        ends = step.bounds[1:] - 1
-        of_last = last(query.index_select(0, ends), key, value)
-    finally:
-        causal.BLOCK = whole
+        found = attend.in_layer(0)(query, key, value)
+        of_last = attend.last_tokens(0)(query.index_select(0, ends), key, value)
     expected = []
     start = 0
     for beginning, tokens in members:

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from serve_app.engine.files import ModelError
+from serve_app.engine.layers.choice import choose_placement
 from serve_app.engine.layers.eight_bits import LevelsProduct
 from serve_app.engine.layers.gpu_placement import EightBitPlacement, FusedPlacement
 from serve_app.engine.layers.linear import PlainLinear
-from serve_app.engine.layers.placement import Placement, choose_placement
+from serve_app.engine.layers.placement import Placement
 from serve_app.engine.options import EngineOptions
 
 FP8 = EngineOptions(precision="fp8")

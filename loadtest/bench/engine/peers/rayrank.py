@@ -35,13 +35,9 @@ def sequences(directory: Path, *, precision: Precision) -> Start:
 
 def decoded(directory: Path, *, precision: Precision, shared: bool = True) -> Start:
     """A decoder's answers. shared: whether what sequences begin with is computed once."""
-    from serve_app.domain.prompt_template import PromptTemplate
     from serve_app.domain.sequences import Sequences
-    from serve_app.engine import model as engine
-    from serve_app.engine.options import EngineOptions
 
-    engine.answer_ids = lambda *_: (YES, NO)
-    model = engine.Model.load(directory, EngineOptions("cpu", precision, THREADS), None, PromptTemplate("{query}"))
+    model = load_decoder(directory, precision)
 
     def run(work: list[Begun]) -> Rows:
         rows = []
@@ -58,6 +54,16 @@ def decoded(directory: Path, *, precision: Precision, shared: bool = True) -> St
         return np.concatenate(rows)
 
     return lambda _: run
+
+
+def load_decoder(directory: Path, precision: Precision) -> "Model":
+    """A decoder without a tokenizer, which answers by the tokens YES and NO."""
+    from serve_app.domain.prompt_template import PromptTemplate
+    from serve_app.engine import model as engine
+    from serve_app.engine.options import EngineOptions
+
+    engine.answer_ids = lambda *_: (YES, NO)  # type: ignore[attr-defined]  # there is no tokenizer
+    return engine.Model.load(directory, EngineOptions("cpu", precision, THREADS), None, PromptTemplate("{query}"))
 
 
 def _in_steps(model: "Model", work: "Sequences") -> Rows:

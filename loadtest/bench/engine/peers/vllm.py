@@ -10,8 +10,8 @@ from loadtest.bench.engine.peers.work import NO, THREADS, YES, Begun, Rows, Star
 LONGEST, CACHE_GIB = 1_024, 4
 
 
-def decoded(directory: Path, *, dtype: str) -> Start:
-    """A decoder's answers. It keeps what prompts begin with, as it does unasked."""
+def decoded(directory: Path, *, dtype: str, shared: bool = True) -> Start:
+    """A decoder's answers. shared: whether it keeps what prompts begin with for those that it starts later."""
     os.environ |= {"VLLM_CPU_KVCACHE_SPACE": str(CACHE_GIB), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
     os.environ |= {"OMP_NUM_THREADS": str(THREADS), "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     from vllm import LLM, SamplingParams
@@ -23,6 +23,7 @@ def decoded(directory: Path, *, dtype: str) -> Start:
         max_model_len=LONGEST,
         enforce_eager=False,
         logprobs_mode="processed_logprobs",
+        enable_prefix_caching=shared,
     )
     asked = SamplingParams(temperature=0, max_tokens=1, logprobs=2, allowed_token_ids=[YES, NO], detokenize=False)
 
