@@ -16,11 +16,13 @@ from serve_app.domain.input_format import Truncation
 from serve_app.domain.model import ModelFacts, Pricing, StatedThroughput
 from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.settings.models import DocumentsPrice, TokensPrice
+from serve_app.settings.prompt import CheckedPrompt
 
 MIN_TOKENS = 8  # room for a query, a document and the special tokens around them
 MOST_PARAGRAPHS = 3
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 FEWEST_AND_MOST = {"best_for": (3, 5), "not_for": (1, 3)}
+OF_PAIRS = ("query_alone", "opening", "between", "closing", "yes", "no", "max_text_tokens", "max_query_tokens")
 HUB = "https://huggingface.co"
 STRICT = ConfigDict(extra="forbid")
 
@@ -79,7 +81,7 @@ class Card(ModelFacts):
 
     source: Source
     truncation: Truncation = "longest_first"
-    prompt: PromptTemplate | None = None
+    prompt: CheckedPrompt | None = None
     pricing: CheckedPricing = CheckedPricing()
 
     @field_validator("id")
@@ -134,6 +136,24 @@ class Card(ModelFacts):
             if not phrase.strip() or "\n" in phrase:
                 raise ValueError(f"each must be a phrase on one line; got {shown(phrase)}")
         return phrases
+
+    @field_validator("fewest_dimensions")
+    @classmethod
+    def _a_vector(cls, numbers: int | None, info: ValidationInfo) -> int | None:
+        if numbers is not None and info.data.get("head") != "embedding":
+            raise ValueError("only a model whose head is embedding has vectors to cut")
+        if numbers is not None and numbers < 1:
+            raise ValueError(f"must be 1 or more; got {numbers}")
+        return numbers
+
+    @field_validator("prompt")
+    @classmethod
+    def _of_single_texts(cls, prompt: PromptTemplate | None, info: ValidationInfo) -> PromptTemplate | None:
+        if prompt is not None and info.data.get("head") == "embedding":
+            for field in OF_PAIRS:
+                if getattr(prompt, field):
+                    raise ValueError(f"{field}: a prompt of single texts has none")
+        return prompt
 
     @field_validator("stated_throughput")
     @classmethod

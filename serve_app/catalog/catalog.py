@@ -42,7 +42,7 @@ class Catalog:
 
 def load_catalog(directory: Path = CARDS) -> Catalog:
     """All cards of a directory, by file name. Raises CatalogError naming file and field."""
-    return Catalog([load_card(path) for path in sorted(directory.glob("*.toml"))])
+    return Catalog([load_card(path) for path in sorted(directory.glob("*.toml"), key=lambda path: path.stem)])
 
 
 def load_card(path: Path) -> Card:

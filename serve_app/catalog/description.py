@@ -15,6 +15,8 @@ from serve_app.domain.model import HeadKind
 
 NAMES: dict[type, str] = {dict: "object", list: "list"}
 WEIGHTS = "model.safetensors"
+MODULES = "modules.json"
+PAIRS = FOR_CLASSES, FOR_WORDS = "ForSequenceClassification", "ForCausalLM"
 MOST = 2**31 - 1
 
 
@@ -28,7 +30,7 @@ class Description:
     positions: int
     hidden: int
     layers: int
-    vocabulary: int
+    parameters: int
 
 
 def describe(directory: Path) -> Description:
@@ -40,7 +42,7 @@ def describe(directory: Path) -> Description:
 
 
 def _described(directory: Path) -> Description:
-    modules = directory / "modules.json"
+    modules = directory / MODULES
     path = (_first_module(modules) if modules.exists() else directory) / "config.json"
     config = _read(path, dict)
     names = config.get("architectures") or []
@@ -49,16 +51,42 @@ def _described(directory: Path) -> Description:
         not architecture.isidentifier() and architecture != config.get("model_type")
     ):
         raise CatalogError(f"{path}: architectures: {shown(architecture)} is not the name of an architecture")
+    # The second names are DistilBERT's.
+    hidden, layers = _whole(path, config, "hidden_size", "dim"), _whole(path, config, "num_hidden_layers", "n_layers")
+    vocabulary = _whole(path, config, "vocab_size")
     return Description(
         path=path,
         architecture=architecture,
         head=_head(directory, architecture, named=bool(names)),
         positions=_whole(path, config, "max_position_embeddings"),
-        # The second names are DistilBERT's.
-        hidden=_whole(path, config, "hidden_size", "dim"),
-        layers=_whole(path, config, "num_hidden_layers", "n_layers"),
-        vocabulary=_whole(path, config, "vocab_size"),
+        hidden=hidden,
+        layers=layers,
+        parameters=_decoder_parameters(path, config, architecture, directory)
+        if "num_key_value_heads" in config
+        else vocabulary * hidden + layers * 12 * hidden**2,
     )
+
+
+def _decoder_parameters(path: Path, config: dict[str, Any], architecture: str, directory: Path) -> int:
+    """Of a language model, to the last one: as `sum(p.numel() for p in model.parameters())` of transformers says.
+
+    Its keys and values have fewer heads than its queries, its feed-forward has a third product, and the head over the
+    vocabulary is the embedding table where both are tied.
+    """
+    hidden, heads = _whole(path, config, "hidden_size"), _whole(path, config, "num_attention_heads")
+    key_heads, inner = _whole(path, config, "num_key_value_heads"), _whole(path, config, "intermediate_size")
+    size = _whole(path, config, "head_dim") if config.get("head_dim") is not None else hidden // max(heads, 1)
+    queries, keys = heads * size, key_heads * size
+    layer = hidden * (2 * queries + 2 * keys + 3 * inner) + 2 * hidden
+    if config.get("model_type") == "qwen3":
+        layer += 2 * size  # the norms of queries and keys
+    elif config.get("model_type") == "qwen2":
+        layer += queries + 2 * keys  # their biases
+    table = _whole(path, config, "vocab_size") * hidden
+    count = table + _whole(path, config, "num_hidden_layers") * layer + hidden
+    if FOR_WORDS in architecture and not (directory / MODULES).exists() and not config.get("tie_word_embeddings"):
+        count += table
+    return count + (hidden if FOR_CLASSES in architecture else 0)
 
 
 def _first_module(path: Path) -> Path:
@@ -71,12 +99,15 @@ def _first_module(path: Path) -> Path:
 
 
 def _head(directory: Path, architecture: str, *, named: bool) -> HeadKind:
-    """What is made of the encoder. named: whether the architecture is, or only the model's type."""
-    if (directory / "modules.json").exists():
+    """What is made of the encoder. named: whether the architecture is, or only the model's type.
+
+    A language model without modules is one that is asked, and answers by two words of its vocabulary.
+    """
+    if (directory / MODULES).exists():
         path = directory / "config_sentence_transformers.json"
         pairs = path.exists() and _read(path, dict).get("model_type") == "CrossEncoder"
         return "classification" if pairs else "embedding"
-    classifies = "ForSequenceClassification" in architecture if named else _holds_classifier(directory)
+    classifies = any(end in architecture for end in PAIRS) if named else _holds_classifier(directory)
     return "classification" if classifies else "embedding"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shlex
 from contextlib import suppress
 from hashlib import sha256
@@ -19,11 +20,12 @@ from huggingface_hub.errors import (
 from serve_app.catalog.card import Source
 from serve_app.catalog.catalog import CatalogError
 
+WEIGHTS, INDEX = ".safetensors", "model.safetensors.index.json"
 # All that the engine reads, or refuses by its name. Never pickles, never code.
 NAMES = (
     "config.json",
     "model.safetensors",
-    "model.safetensors.index.json",
+    INDEX,
     "model-?????-of-?????.safetensors",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -49,12 +51,13 @@ NAMES = (
     "additional_chat_templates/*.jinja",
 )
 # Modules, and a Transformer, may lie in folders of their own: 0_Transformer, 1_Pooling.
+FOLDERS = ("", "[0-9]_*/", "[0-9][0-9]_*/")
 FILES = [
     "modules.json",
     "config_sentence_transformers.json",
-    *(folder + name for folder in ("", "[0-9]_*/", "[0-9][0-9]_*/") for name in NAMES),
+    *(folder + name for folder in FOLDERS for name in NAMES),
 ]
-WEIGHTS = ".safetensors"
+SHARD = re.compile(r"[\w.-]+\.safetensors")
 # All that turns text into tokens, and tells what a model is.
 TEXT_FILES = [name for name in FILES if not name.endswith(WEIGHTS)]
 # The same in few words, for people.
@@ -87,6 +90,9 @@ def download(source: Source, *, weights: bool = True) -> Path:
     patterns = FILES if weights else TEXT_FILES
     if found is None or not _is_whole(found, patterns):
         found = _fetched(source.hub, source.revision, patterns, found)
+    if weights and (shards := _lacking(found)):
+        # An index may name them as it likes; most are called as NAMES has them and have come already.
+        found = _fetched(source.hub, source.revision, shards, found)
     return found if weights or _tells_its_head(found) else download(source)
 
 
@@ -120,8 +126,8 @@ def _fetched(hub: str, revision: str, patterns: list[str], found: Path | None) -
     except CatalogError:
         raise
     except Exception as error:
-        # A gateway may have left a snapshot without weights.
-        if found is None or (patterns is FILES and not any(found.rglob(f"*{WEIGHTS}"))):
+        # A gateway may have left a snapshot without weights, and a download that was ended one with some of them.
+        if found is None or (patterns is not TEXT_FILES and _lacks_weights(found)):
             raise CatalogError(f"model {hub!r}: {_reason(error, hub, revision)}") from None
         log.warning("not known whether the hub's cache has all of a model's files", extra={"directory": str(found)})
         return found
@@ -138,6 +144,27 @@ def _tells_its_head(snapshot: Path) -> bool:
         return bool(json.loads((snapshot / "config.json").read_text(encoding="utf-8")).get("architectures"))
     except (OSError, ValueError, AttributeError, RecursionError):
         return True  # no weights mend it: the engine says what is wrong
+
+
+def _lacks_weights(snapshot: Path) -> bool:
+    return not any(snapshot.rglob(f"*{WEIGHTS}")) or bool(_lacking(snapshot))
+
+
+def _lacking(snapshot: Path) -> list[str]:
+    """The files of weights that a snapshot's indexes name and that are not there, as the hub calls them.
+
+    None where the weights are in one file, which goes before an index. A name that leads out of its folder, or to
+    something else than weights, is left to the engine, which refuses it.
+    """
+    lacking = set()
+    for index in (found for folder in FOLDERS for found in snapshot.glob(f"{folder}{INDEX}")):
+        if index.with_name("model.safetensors").exists():
+            continue
+        with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            files = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+            named = {name for name in files if isinstance(name, str) and SHARD.fullmatch(name)}
+            lacking |= {index.with_name(name) for name in named if not index.with_name(name).exists()}
+    return sorted(path.relative_to(snapshot).as_posix() for path in lacking)
 
 
 def _require_safetensors(hub: str, names: list[str]) -> None:

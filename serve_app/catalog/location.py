@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -19,11 +20,11 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[0-9a-f]{40})?")
 def resolve(name: str, catalog: Catalog) -> Card:
     """The card of what a user calls a model: a card's id or alias, a local directory, or a hub id.
 
-    A hub id may carry its revision (`org/name@<40 hexadecimal digits>`); without one, the newest is looked up and
-    pinned in the card. Raises CatalogError when there is no such thing.
+    A hub id may carry its revision (`org/name@<40 hexadecimal digits>`), also that of a card; where neither says one,
+    the newest is looked up and pinned in the card. Raises CatalogError when there is no such thing.
     """
     if card := catalog.find(name):
-        return card
+        return _pinned(card)
     path = _directory(name)
     if path is not None:
         return _card_of(path, Source(path=path), _name_of(path))
@@ -33,8 +34,19 @@ def resolve(name: str, catalog: Catalog) -> Card:
             f"model {name[:100]!r}: no such directory, and no card has this name; the catalogue has {known}"
         )
     hub, _, revision = name.partition("@")
+    if revision and (card := catalog.find(hub)) and card.source.hub is not None:
+        return _pinned(card, revision)
     source = Source(hub=hub, revision=revision or _hub().newest_revision(hub))
     return _card_of(_hub().download(source, weights=False), source, hub)
+
+
+def _pinned(card: Card, revision: str | None = None) -> Card:
+    """A card whose hub's revision is fixed, so that all replicas read the same: the one given, or its own."""
+    if card.source.hub is None or (card.source.revision and revision is None):
+        return card
+    fixed = revision or _hub().newest_revision(card.source.hub)
+    digest = card.source.sha256 if fixed == card.source.revision else None
+    return replace(card, source=card.source.model_copy(update={"revision": fixed, "sha256": digest}))
 
 
 def locate(source: Source, *, weights: bool = True) -> Path:
@@ -105,7 +117,7 @@ def _card_of(directory: Path, source: Source, name: str) -> Card:
             architecture=f"{said.architecture}, {said.layers} layers, hidden {said.hidden}",
             head=said.head,
             context_length=said.positions,
-            parameters=said.vocabulary * said.hidden + said.layers * 12 * said.hidden**2,
+            parameters=said.parameters,
             source=source,
         )
     except CatalogError as error:

@@ -7,10 +7,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from serve_app.catalog.card import Card
-from serve_app.catalog.catalog import CatalogError, load_catalog
+from serve_app.catalog.catalog import Catalog, CatalogError, load_catalog
 from serve_app.catalog.location import resolve
 from serve_app.catalog.measured import Measurements
 from serve_app.catalog.problem import first_problem
+from serve_app.domain.errors import shown
+from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.settings import PricingSettings, Settings
 
 
@@ -19,7 +21,8 @@ def served_cards(settings: Settings) -> list[Card]:
 
     Each has the results that were measured of it; what is wrong with files of those keeps no model from being served.
 
-    Raises CatalogError when there is no such model, two answer to one name, or the prices of one do not go together.
+    Raises CatalogError when there is no such model, two answer to one name, the prices of one do not go together, or
+    one cannot be asked as the settings say.
     """
     catalog, measurements = load_catalog(), Measurements(Path(settings.results))
     cards = []
@@ -28,6 +31,8 @@ def served_cards(settings: Settings) -> list[Card]:
         card = card.on_simulated_device() if model.engine.simulated else measurements.on(card, model.id)
         if model.truncation:
             card = replace(card, truncation=model.truncation)
+        if model.prompt is not None:
+            card = _asked(card, model.prompt, catalog, f"models[{place}]")
         try:
             card = _priced(card, model.pricing)
         except ValidationError as error:
@@ -37,6 +42,20 @@ def served_cards(settings: Settings) -> list[Card]:
     if twice := [name for name, count in names.items() if count > 1]:
         raise CatalogError(f"two served models are called {twice[0]!r}: give one of them another `id`")
     return cards
+
+
+def _asked(card: Card, prompt: PromptTemplate | str, catalog: Catalog, place: str) -> Card:
+    """A card with the prompt that is given, or that of the card which is named, in place of its own one."""
+    if isinstance(prompt, str):
+        named = catalog.find(prompt)
+        if named is None or named.prompt is None:
+            known = ", ".join(each.id for each in catalog if each.prompt)
+            raise CatalogError(f"{place}.prompt: {shown(prompt)} is no card with a prompt; there are {known}")
+        prompt = named.prompt
+    try:
+        return replace(card, prompt=prompt)
+    except ValidationError as error:
+        raise CatalogError(f"{place}.{first_problem(error)}") from None
 
 
 def _priced(card: Card, pricing: PricingSettings) -> Card:

@@ -49,7 +49,7 @@ def _cells(card: Card) -> tuple[str, ...]:
     return (
         "bi-encoder" if card.embeds else "cross-encoder",
         f"{card.context_length:,}",
-        f"{card.parameters / 1e6:.0f} M",
+        f"{card.parameters / 1e6:,.0f} M",
         ", ".join(card.languages),
         card.license,
         f"{card.pricing.usd:f}" if card.pricing.usd else "free",

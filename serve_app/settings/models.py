@@ -1,14 +1,18 @@
 """Options of one served model: where and how it computes, how many replicas it has, what it costs."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, model_validator
 
+from serve_app.domain.errors import shown
 from serve_app.domain.input_format import Truncation
 from serve_app.domain.model import DeviceChoice, Precision
 from serve_app.domain.price import nano_dollars_per_document, nano_dollars_per_token
+from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.settings.group import Group, Name, Positive, Seconds
+from serve_app.settings.prompt import CheckedPrompt
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -23,9 +27,24 @@ def _whole_a_token(usd: Decimal) -> Decimal:
     return usd
 
 
+_CARD: TypeAdapter[str] = TypeAdapter(Name)
+_TABLE: TypeAdapter[PromptTemplate] = TypeAdapter(CheckedPrompt)
+
+
+def _card_or_table(written: object) -> object:
+    if isinstance(written, str):
+        return _CARD.validate_python(written)
+    if isinstance(written, Mapping | PromptTemplate):
+        return _TABLE.validate_python(written)
+    raise ValueError(f"must be the id of a card, or a table; got {shown(written)}")
+
+
 # Dollars for 1,000 documents and for a million tokens: whole nano-dollars each, so that no bill is rounded.
 DocumentsPrice = Annotated[Decimal, AfterValidator(_whole_a_document)]
 TokensPrice = Annotated[Decimal, AfterValidator(_whole_a_token)]
+
+# Told apart by hand, so that a mistake in a table is told as one of a table, by the field that was written.
+PromptOption = Annotated[str | PromptTemplate, PlainValidator(_card_or_table)]
 
 
 class SimulatedDevice(Group):
@@ -150,6 +169,13 @@ class ModelSettings(Group):
         Field(
             description="What is cut where query and document are too long together: longest_first, as "
             "sentence-transformers does, or query_to_three_quarters, as FlagEmbedding does; the card's when left out."
+        ),
+    ] = None
+    prompt: Annotated[
+        PromptOption | None,
+        Field(
+            description="How a language model is asked: the id of the card that it is asked like, or a table such as a "
+            "card's [prompt]; what its card or its directory says when left out."
         ),
     ] = None
     pricing: PricingSettings = PricingSettings()

@@ -1,5 +1,6 @@
 """The hub's cache is trusted where it is known to have all of a model's files."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,6 +101,61 @@ def test_weights_are_fetched_where_they_alone_tell_the_head(remote: Hub) -> None
 def test_what_a_gateway_left_is_no_model_to_a_scorer_without_a_network(remote: Hub) -> None:
     hub.download(SOURCE, weights=False)
     remote.reachable = False
+    with pytest.raises(CatalogError, match="the hub cannot be reached"):
+        hub.download(SOURCE)
+
+
+def index_of(*files: str) -> str:
+    return json.dumps({"weight_map": {f"tensor.{place}": name for place, name in enumerate(files)}})
+
+
+SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+
+
+@pytest.fixture
+def sharded(remote: Hub) -> Hub:
+    """A hub whose model is in two files, beside some that its index does not name."""
+    del remote.files["model.safetensors"]
+    others = dict.fromkeys(("chat_template.jinja", "generation_config.json", "consolidated.safetensors"), "")
+    remote.files |= dict.fromkeys(SHARDS, "") | {"model.safetensors.index.json": index_of(*SHARDS)} | others
+    return remote
+
+
+def test_a_gateway_fetches_the_index_and_none_of_the_files_that_it_names(sharded: Hub) -> None:
+    hub.download(SOURCE, weights=False)
+    assert sharded.fetched == ["config.json", "vocab.txt", "model.safetensors.index.json", "chat_template.jinja"]
+    hub.download(SOURCE)
+    assert sharded.fetched[4:] == SHARDS
+
+
+def test_all_files_that_an_index_names_are_fetched_whatever_they_are_called(sharded: Hub) -> None:
+    del sharded.files[SHARDS[1]]
+    index = index_of(SHARDS[0], "extra_head.safetensors", "../secret.safetensors", "/etc/passwd", "code.py")
+    sharded.files |= {"model.safetensors.index.json": index, "extra_head.safetensors": "", "code.py": ""}
+    for _ in range(2):
+        hub.download(SOURCE)
+    weights = [name for name in sharded.fetched if name.endswith((".safetensors", ".py"))]
+    assert weights == [SHARDS[0], "extra_head.safetensors"]
+
+
+def test_an_index_beside_the_whole_weights_names_nothing_that_is_read(remote: Hub) -> None:
+    remote.files["model.safetensors.index.json"] = index_of("gone.safetensors")
+    for _ in range(2):
+        hub.download(SOURCE)
+    assert remote.asked == 1
+
+
+@pytest.mark.parametrize("index", ["", "[]", "{}", '{"weight_map": 5}', '{"weight_map": {"a": 5}}'])
+def test_an_index_that_is_none_is_left_to_the_engine(sharded: Hub, index: str) -> None:
+    sharded.files["model.safetensors.index.json"] = index
+    hub.download(SOURCE)
+    assert sharded.asked == 1
+
+
+def test_a_part_of_the_weights_is_no_model_without_a_network(sharded: Hub) -> None:
+    hub.download(SOURCE)
+    (sharded.snapshot / SHARDS[1]).unlink()
+    sharded.reachable = False
     with pytest.raises(CatalogError, match="the hub cannot be reached"):
         hub.download(SOURCE)
 

@@ -12,6 +12,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import filter_repo_objects
 from safetensors.numpy import load_file, save_file
 
+from serve_app.catalog import hub
 from serve_app.catalog.catalog import Catalog, CatalogError, load_catalog
 from serve_app.catalog.description import describe
 from serve_app.catalog.hub import FILES
@@ -42,6 +43,19 @@ def catalog() -> Catalog:
 
 
 @pytest.fixture
+def newest(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The models whose newest revision was looked up."""
+    asked: list[str] = []
+
+    def newest_revision(name: str) -> str:
+        asked.append(name)
+        return REVISION
+
+    monkeypatch.setattr(hub, "newest_revision", newest_revision)
+    return asked
+
+
+@pytest.fixture
 def closed_endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The hub behind a port of this machine on which nothing listens."""
     with socket.socket() as held:
@@ -62,6 +76,19 @@ def refusal(name: str, catalog: Catalog) -> str:
 
 def test_an_alias_is_its_card_whatever_its_case(catalog: Catalog) -> None:
     assert resolve("EMBEDDED", catalog).id == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_a_card_without_a_revision_is_pinned_at_the_newest(catalog: Catalog, newest: list[str]) -> None:
+    card = resolve("Qwen3-Reranker-4B-seq-cls", catalog)
+    assert (card.source.revision, newest) == (REVISION, ["tomaarsen/Qwen3-Reranker-4B-seq-cls"])
+    assert resolve("Qwen/Qwen3-Reranker-4B", catalog) == catalog.find("Qwen/Qwen3-Reranker-4B")
+
+
+def test_a_card_at_another_revision_keeps_what_it_says(catalog: Catalog, newest: list[str]) -> None:
+    name = "Qwen/Qwen3-Reranker-0.6B"
+    card, shipped = resolve(f"{name}@{REVISION}", catalog), catalog.find(name)
+    assert shipped
+    assert (card.id, card.prompt, card.source.revision, newest) == (name, shipped.prompt, REVISION, [])
 
 
 def test_a_directory_is_a_model(tiny_models: dict[tuple[str, str], TinyModel], catalog: Catalog) -> None:
@@ -191,6 +218,55 @@ def test_an_index_that_is_none_is_left_to_the_engine(tmp_path: Path, index: Any)
     (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"architectures": None, "model_type": "bert"}))
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     assert describe(tmp_path).head == "embedding"
+
+
+# Sizes of config.json as they are published, and what mteb counts of the same models.
+@pytest.mark.parametrize(
+    ("architecture", "heads", "fields", "parameters"),
+    [
+        ("Qwen3ForCausalLM", (16, 8), (28, 1024, 3072, True), 595_776_512),
+        ("Qwen3ForCausalLM", (32, 8), (36, 2560, 9728, True), 4_021_784_576),
+        ("Qwen3ForCausalLM", (32, 8), (36, 4096, 12288, False), 8_188_548_096),
+        ("Qwen3ForSequenceClassification", (32, 8), (36, 4096, 12288, False), 7_567_315_968),
+        ("Qwen2ForCausalLM", (14, 2), (24, 896, 4864, True), 494_032_768),
+        ("Qwen2ForCausalLM", (12, 2), (28, 1536, 8960, True), 1_543_714_304),
+    ],
+)
+def test_a_language_model_is_a_cross_encoder_whose_parameters_are_counted_to_the_last(
+    tmp_path: Path,
+    architecture: str,
+    heads: tuple[int, int],
+    fields: tuple[int, int, int, bool],
+    parameters: int,
+) -> None:
+    layers, hidden, inner, tied = fields
+    qwen3 = architecture.startswith("Qwen3")
+    config = {
+        "architectures": [architecture],
+        "model_type": "qwen3" if qwen3 else "qwen2",
+        "num_attention_heads": heads[0],
+        "num_key_value_heads": heads[1],
+        "num_hidden_layers": layers,
+        "hidden_size": hidden,
+        "intermediate_size": inner,
+        "tie_word_embeddings": tied,
+        "max_position_embeddings": 40960,
+        "vocab_size": 151_669 if qwen3 else 151_936,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config | ({"head_dim": 128} if qwen3 else {})))
+    said = describe(tmp_path)
+    assert (said.head, said.parameters) == ("classification", parameters)
+
+
+def test_a_language_model_behind_modules_is_a_bi_encoder_without_a_head(tmp_path: Path) -> None:
+    config = CONFIG | {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "num_attention_heads": 4}
+    config |= {"num_key_value_heads": 2, "intermediate_size": 96, "head_dim": None}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    alone = describe(tmp_path)
+    (tmp_path / "modules.json").write_text(json.dumps([{"path": ""}]))
+    said = describe(tmp_path)
+    assert (alone.head, said.head) == ("classification", "embedding")
+    assert alone.parameters - said.parameters == 500 * 64
 
 
 @pytest.mark.parametrize(("kind", "head"), [(None, "embedding"), ("CrossEncoder", "classification")])

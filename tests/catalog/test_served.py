@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
-from serve_app.catalog.catalog import CatalogError
+from serve_app.catalog.catalog import CatalogError, load_catalog
+from serve_app.catalog.problem import first_problem
 from serve_app.catalog.served import served_cards
+from serve_app.domain.prompt_template import PromptTemplate
 from serve_app.settings import EMBEDDED_MODEL, EngineSettings, ModelSettings, Settings, SimulatedDevice
 from tests.catalog.test_location import CONFIG
 
@@ -57,6 +60,58 @@ def test_prices_that_do_not_go_together_are_refused_by_the_models_place() -> Non
     said = r"models\[1\].pricing: batch_usd \(0.004\) must not be above usd \(0.001\)"
     with pytest.raises(CatalogError, match=said):
         served_cards(settings(ModelSettings(), cheap))
+
+
+def asked(directory: str, prompt: object) -> ModelSettings:
+    return ModelSettings.model_validate({"name": directory, "prompt": prompt})
+
+
+def test_a_directory_is_asked_like_the_card_that_is_named_or_as_the_settings_write_it(directory: str) -> None:
+    named, own = served_cards(
+        settings(
+            asked(directory, "qwen3-reranker-0.6b"),
+            asked(directory, {"query": "Q: {query}", "yes": "1", "no": "0"}).model_copy(update={"id": "own"}),
+        )
+    )
+    assert named.prompt
+    assert named.prompt == load_catalog().find("Qwen/Qwen3-Reranker-0.6B").prompt  # type: ignore[union-attr]
+    assert own.prompt == PromptTemplate(query="Q: {query}", yes="1", no="0")
+
+
+def test_yaml_may_have_the_answers_names_without_quotes_but_not_the_answers(directory: str) -> None:
+    text = 'models: [{name: %s, prompt: {query: "{query}", yes: %s, no: "0"}}]'
+    (card,) = served_cards(Settings(**yaml.safe_load(text % (directory, '"1"'))))
+    assert card.prompt == PromptTemplate(query="{query}", yes="1", no="0")
+    with pytest.raises(ValidationError, match=r"models\.0\.prompt\.table\.yes\n.*should be a valid string"):
+        Settings(**yaml.safe_load(text % (directory, "yes")))
+
+
+@pytest.mark.parametrize("name", ["no-such-card", "BAAI/bge-reranker-base"])
+def test_a_card_that_has_no_prompt_is_named_with_those_that_have_one(directory: str, name: str) -> None:
+    with pytest.raises(CatalogError) as raised:
+        served_cards(settings(ModelSettings(), asked(directory, name)))
+    assert str(raised.value).startswith(f"models[1].prompt: {name!r} is no card with a prompt; there are ")
+    assert "Qwen/Qwen3-Reranker-0.6B" in str(raised.value)
+    assert "bge-reranker-large" not in str(raised.value)
+
+
+def test_a_prompt_of_pairs_is_none_for_a_model_that_reads_single_texts() -> None:
+    with pytest.raises(CatalogError, match=r"models\[0\].prompt: opening: a prompt of single texts has none"):
+        served_cards(settings(asked("embedded", "Qwen/Qwen3-Reranker-0.6B")))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ({"query": "Query: "}, "models.0.prompt.table: query: must have the place {query} once; got 'Query: '"),
+        ({"query": "{query}", "system": "You"}, "models.0.prompt.table.system: Unexpected keyword argument; got You"),
+        ("", "models.0.prompt.card: String should have at least 1 character; got "),
+    ],
+)
+def test_a_mistake_in_a_prompt_is_told_as_one_of_what_was_written(prompt: object, said: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Settings.model_validate({"models": [{"prompt": prompt}]})
+    assert first_problem(raised.value) == said
 
 
 def test_one_model_may_be_served_twice_under_ids_that_differ() -> None:

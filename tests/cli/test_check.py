@@ -13,7 +13,7 @@ def test_a_sound_config_is_told_with_what_it_takes(
 ) -> None:
     config = ROOT / "deployments" / "gpu.yaml"
     assert rayrank(monkeypatch, "check", str(config)) == 0
-    assert capsys.readouterr().out == f"{config}: can be released; it takes 16 CPU and 2 GPU at the least\n"
+    assert capsys.readouterr().out == f"{config}: can be released; it takes 18 CPU and 3 GPU at the least\n"
 
 
 def test_a_fault_is_a_line_that_editors_understand_and_exit_status_1(

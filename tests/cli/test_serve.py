@@ -29,9 +29,10 @@ def test_options_go_before_what_the_file_says_and_the_rest_stays(
     options = ["--replicas", "3", "--precision", "exact", "--port", "1234"]
     assert rayrank(monkeypatch, "serve", "--config", "deployments/gpu.yaml", *options) == 0
     settings: Settings = served["settings"]
-    (model,) = settings.models
-    assert (model.scaling.replicas, model.scaling.gpus) == (3, 1)
-    assert (model.engine.precision, model.engine.device) == ("exact", "cuda")
+    assert len(settings.models) == 2
+    for model in settings.models:
+        assert (model.scaling.replicas, model.scaling.gpus) == (3, 1)
+        assert (model.engine.precision, model.engine.device) == ("exact", "cuda")
     assert settings.gateway.cpus == 4
     assert served["address"] == Address("0.0.0.0", 1234)
 

@@ -137,10 +137,8 @@ def test_what_is_applied_is_valid_and_of_one_image(folder: str) -> None:
         float(group["rayStartParams"]["num-cpus"]) * group["minReplicas"]
         for group in cluster(service)["workerGroupSpecs"]
     )
-    (model,) = settings.models
-    assert (
-        settings.gateway.cpus * settings.gateway.replicas + model.scaling.cpus * (model.scaling.replicas or 0) <= cores
-    )
+    scorers = sum(model.scaling.cpus * model.scaling.replicas for model in settings.models)
+    assert settings.gateway.cpus * settings.gateway.replicas + scorers <= cores
 
 
 @pytest.mark.skipif(not KUBECTL, reason="kubectl is not on this machine")
@@ -173,15 +171,17 @@ def test_the_application_is_the_one_of_gpu_yaml(service: dict[str, Any]) -> None
 def test_every_replica_has_room_in_the_fewest_workers(service: dict[str, Any]) -> None:
     (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
     settings = Settings(**application["args"])
-    (model,) = settings.models
-    scaling = model.scaling
     gateways, gateway_pod = worker(service, "gateways")
     gpus, gpu_pod = worker(service, "gpus")
     per_pod = gateway_pod["cpus"] // settings.gateway.cpus
     assert per_pod * gateways["minReplicas"] >= settings.gateway.replicas
     assert gpu_pod["cpus"] < settings.gateway.cpus, "gateways would take the scorers' cores"
-    per_pod = min(gpu_pod["gpus"] // scaling.gpus, gpu_pod["cpus"] // scaling.cpus)
-    assert per_pod * gpus["minReplicas"] >= scaling.replicas
+    # A pod is one model's: how many of another have room beside it is Ray's to find.
+    scalings = [model.scaling for model in settings.models]
+    pods = sum(
+        -(-each.replicas // min(gpu_pod["gpus"] // each.gpus, gpu_pod["cpus"] // each.cpus)) for each in scalings
+    )
+    assert pods <= gpus["minReplicas"]
     for group in (gateways, gpus):
         assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
 

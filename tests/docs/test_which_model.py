@@ -15,12 +15,16 @@ def price(usd: Decimal) -> str:
     return f"{usd.normalize():f}"
 
 
+def size(parameters: int) -> str:
+    return f"{parameters / 1e9:.3g} B" if parameters >= 1e9 else f"{parameters / 1e6:.3g} M"
+
+
 def row(card: Card, measure: Decimal) -> str:
     speed = f"{measure / card.pricing.usd:.2g}"
     cells = [
         f"[{card.id}]({card.homepage})",
         "many" if card.languages == (MANY,) else languages(card.languages),
-        f"{card.parameters / 1e6:.3g} M",
+        size(card.parameters),
         f"{card.context_length:,} tokens",
         f"× {speed}",
         card.license,
