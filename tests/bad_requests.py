@@ -78,7 +78,7 @@ def bad_requests(max_documents: int, max_body_bytes: int) -> list[BadRequest]:
         BadRequest("top_n beside another top_k", _changed(top_n=1, top_k=2), "top_k"),
         BadRequest("return_documents string", _changed(return_documents="yes"), "return_documents"),
         BadRequest("score_threshold NaN", _changed(score_threshold=777).replace(b"777", b"NaN"), "score_threshold"),
-        BadRequest("instruct", _changed(instruct="find fish"), "instruct"),
+        BadRequest("instruct 3", _changed(instruct=3), "instruct"),
         BadRequest(
             "time-out not a number",
             _changed(),

@@ -143,8 +143,14 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A served model: its facts, and its state when it was asked for. context_length: as it is served here."""
+    """A served model: its facts, and its state when it was asked for. context_length: as it is served here.
+
+    width: numbers of the vector that it gives for a text; None for a cross-encoder, and where that is not known.
+    instruction: what it is told where a client tells it nothing, "" for nothing; None where it takes no instruction.
+    """
 
     facts: ModelFacts
     state: ModelState
     context_length: int
+    width: int | None = None
+    instruction: str | None = None

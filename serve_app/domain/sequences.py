@@ -262,7 +262,8 @@ def _pairs(shard: Shard) -> Sequences:
     form = shard.form
     ends = np.cumsum(shard.query_lengths)[:-1]
     before = [np.concatenate([form.opening, query, form.between]) for query in np.split(shard.queries, ends)]
-    if form.shares_beginning:
+    # An empty passage that nothing follows would have no token of its own, whose state a head could read.
+    if form.shares_beginning and (form.closing.size or shard.lengths.all()):
         own = Sequences.wrap([form.opening[:0]], None, shard.token_ids, shard.lengths, form.closing)
         return replace(own, beginnings=tuple(before), beginning_of=shard.query_of)
     sequences = Sequences.wrap(before, shard.query_of, shard.token_ids, shard.lengths, form.closing)

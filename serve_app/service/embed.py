@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from serve_app.catalog.card import Card
 from serve_app.domain.answer import Embeddings, Usage
 from serve_app.domain.errors import ServiceError, shown
 from serve_app.domain.input_format import TokenIds
@@ -11,6 +12,7 @@ from serve_app.domain.passages import PassageTooLongError
 from serve_app.domain.price import Price
 from serve_app.domain.request import EmbedRequest, Reading
 from serve_app.domain.scores import unit_vectors
+from serve_app.domain.sequences import Rows
 from serve_app.service.admission import Demand
 from serve_app.service.operation import Means, too_long
 from serve_app.service.prompts import embedding_prompt
@@ -30,9 +32,7 @@ class Embed:
         if model.width is None:
             message = f"{shown(model.card.id)} is a cross-encoder: it scores pairs and has no embeddings"
             raise ServiceError("invalid_request", message, "model")
-        if request.dimensions not in {None, model.width}:
-            message = f"dimensions must be {model.width} for {shown(model.card.id)}; got {shown(request.dimensions)}"
-            raise ServiceError("invalid_request", message, "dimensions")
+        _require_dimensions(request.dimensions, model.card, model.width)
         self._model, self._request, self._price = model, request, price
         self._inputs = [
             text if isinstance(text, str) else _own_ids(text, request.names.document(place), model)
@@ -69,8 +69,22 @@ class Embed:
             raise too_long(error, request.names, range(len(self._inputs))) from None
         characters = sum(len(text) for text in self._inputs if isinstance(text, str))
         usage = Usage(reader.tokens, 0, reader.tokens * self._price.token, characters)
-        vectors = unit_vectors(spread.results) if request.normalize else spread.results
-        return Embeddings(model.card.id, vectors, usage, stages(reader, spread))
+        return Embeddings(model.card.id, self._vectors(spread.results), usage, stages(reader, spread))
+
+    def _vectors(self, rows: Rows) -> Rows:
+        """The model's vectors as the request wants them."""
+        request, cut = self._request, rows[:, : self._request.dimensions]
+        again = cut.shape != rows.shape and self._model.text_side.has_unit_length
+        return unit_vectors(cut) if request.normalize or (again and request.normalize is None) else cut
+
+
+def _require_dimensions(wanted: int | None, card: Card, width: int) -> None:
+    """Raise ServiceError where a model's vectors of this width cannot have so many numbers."""
+    fewest = min(card.fewest_dimensions or width, width)
+    if wanted is not None and not fewest <= wanted <= width:
+        allowed = f"{fewest} to {width}" if fewest < width else f"{width}"
+        message = f"dimensions must be {allowed} for {shown(card.id)}; got {shown(wanted)}"
+        raise ServiceError("invalid_request", message, "dimensions")
 
 
 def _own_ids(given: Sequence[int], name: str, model: ServedModel) -> TokenIds:

@@ -28,7 +28,7 @@ class Rank:
         place_of = [places.setdefault(document.text, len(places)) for document in request.documents]
         groups = [Group(request.query, list(places))]
         self._model, self._request = model, request
-        prompts = ranking_prompts(model, request.reading, request.prompt_name)
+        prompts = ranking_prompts(model, request.reading, request.prompt_name, request.instruction)
         self._scoring = Scoring(model, groups, place_of, request.reading, price, max_passages, *prompts)
 
     @property

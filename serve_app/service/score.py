@@ -28,7 +28,7 @@ class Score:
         place_of = [by_query[query][text] for query, text in zip(request.queries, request.texts, strict=True)]
         groups = [Group(query, list(texts)) for query, texts in by_query.items()]
         self._model, self._request = model, request
-        prompts = ranking_prompts(model, request.reading)
+        prompts = ranking_prompts(model, request.reading, instruction=request.instruction)
         self._scoring = Scoring(model, groups, place_of, request.reading, price, max_passages, *prompts)
 
     @property

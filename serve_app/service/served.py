@@ -7,6 +7,7 @@ from serve_app.catalog.card import Card
 from serve_app.domain.input_format import InputFormat
 from serve_app.domain.merge import Scores
 from serve_app.domain.model import ModelInfo, ModelState
+from serve_app.domain.prompt_template import default_instruction
 from serve_app.domain.scores import relevance
 from serve_app.engine.assembly import TextSide
 from serve_app.engine.tokenizer import Tokenizer
@@ -25,7 +26,8 @@ class BrokenModel:
     def info(self) -> ModelInfo:
         """The model as it is listed."""
         state = ModelState("failed", self.created, failure=self.failure)
-        return ModelInfo(self.card, state, self.card.context_length)
+        instruction = default_instruction(self.card.prompt)
+        return ModelInfo(self.card, state, self.card.context_length, instruction=instruction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +74,6 @@ class ServedModel:
             queue_s=self.dispatcher.queue_s,
             tokens_per_s=sum(report.tokens_per_s for report in reports) or None,
         )
-        return ModelInfo(self.card, state, self.form.max_tokens)
+        return ModelInfo(
+            self.card, state, self.form.max_tokens, self.width, default_instruction(self.text_side.template)
+        )

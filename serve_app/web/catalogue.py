@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import Catalog
 from serve_app.domain.model import ModelFacts, ModelInfo, ModelState
+from serve_app.domain.prompt_template import default_instruction
 from serve_app.domain.service import RankingService
 
 SIZES: Mapping[str, tuple[str, int, int]] = {
@@ -23,11 +25,16 @@ DOCUMENT_TOKENS = 128  # of a document with its query, where a speed is told in 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model of the pages. state: None for one that is not served here. context_length: as it is served."""
+    """A model of the pages.
+
+    state: None for one that is not served here. context_length: as it is served. width, instruction: see ModelInfo.
+    """
 
     facts: ModelFacts
     state: ModelState | None
     context_length: int
+    width: int | None = None
+    instruction: str | None = None
 
     @property
     def path(self) -> str:
@@ -54,7 +61,7 @@ def all_models(service: RankingService, catalog: Catalog) -> list[Listed]:
     """All of them: served ones first, in the order of the settings, then the catalogue's."""
     served = [_served(info) for info in service.models()]
     names = {name.lower() for each in served for name in (each.facts.id, *each.facts.aliases)}
-    return served + [Listed(card, None, card.context_length) for card in catalog if card.id.lower() not in names]
+    return served + [_listed(card) for card in catalog if card.id.lower() not in names]
 
 
 def find_model(service: RankingService, catalog: Catalog, name: str) -> Listed | None:
@@ -62,11 +69,15 @@ def find_model(service: RankingService, catalog: Catalog, name: str) -> Listed |
     if info := service.find_model(name):
         return _served(info)
     card = catalog.find(name)
-    return Listed(card, None, card.context_length) if card else None
+    return _listed(card) if card else None
 
 
 def _served(info: ModelInfo) -> Listed:
-    return Listed(info.facts, info.state, info.context_length)
+    return Listed(info.facts, info.state, info.context_length, info.width, info.instruction)
+
+
+def _listed(card: Card) -> Listed:
+    return Listed(card, None, card.context_length, instruction=default_instruction(card.prompt))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ class Entry:
     documents: str = ""
     form: str = ""
     whole: bool = True
+    instruction: str = ""
 
     def input(self) -> Input:
         """What is asked. Raises ServiceError invalid_request, which says what is missing."""
@@ -26,11 +27,17 @@ class Entry:
         if not pasted.texts:
             raise ServiceError("invalid_request", "there are no documents: put one in each line", "documents")
         found_out = not self.form and pasted.form != "lines"
-        return Input(query, pasted.texts, self.whole, read_as=FORMS[pasted.form] if found_out else "")
+        read_as = FORMS[pasted.form] if found_out else ""
+        told, brought = self.instruction.strip(), (pasted.instruction or "").strip()
+        return Input(query, pasted.texts, self.whole, read_as, instruction=told, brought=brought)
 
 
 def entry_of(form: Form) -> Entry:
     """The fields of a form that was sent."""
     return Entry(
-        form.get("query", ""), form.get("documents", ""), form.get("form", ""), form.get("whole", "") in {"on", "true"}
+        query=form.get("query", ""),
+        documents=form.get("documents", ""),
+        form=form.get("form", ""),
+        whole=form.get("whole", "") in {"on", "true"},
+        instruction=form.get("instruction", ""),
     )

@@ -12,6 +12,7 @@ from serve_app.domain.errors import ServiceError, shown
 
 Form = Literal["lines", "csv", "json"]
 FORMS: Mapping[str, str] = {"": "detect", "lines": "one a line", "csv": "CSV", "json": "JSON"}
+INSTRUCTIONS = ("instruction", "instruct")
 TEXT_COLUMNS = ("text", "document", "passage", "content", "body")
 COLUMN = re.compile(r"[A-Za-z0-9_-]{1,40}")  # a name that makes a first line a heading, unlike a part of a sentence
 HALF = re.compile(r"[\ud800-\udfff]")
@@ -20,11 +21,12 @@ LARGEST_CELL = 1 << 24  # characters
 
 @dataclass(frozen=True, slots=True)
 class Pasted:
-    """Documents that were found in a text. query: that came along with them, if one did."""
+    """Documents that were found in a text. query, instruction: that came along with them, if any did."""
 
     texts: Sequence[str]
     form: Form
     query: str | None = None
+    instruction: str | None = None
 
 
 def documents_in(text: str, form: str = "") -> Pasted:
@@ -54,7 +56,7 @@ def documents_in(text: str, form: str = "") -> Pasted:
 
 def _of_json(text: str) -> Pasted:
     """A list of documents, an object that has one (a request's body), or an object a line."""
-    query, place = None, "JSON"
+    query, instruction, place = None, None, "JSON"
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -62,11 +64,15 @@ def _of_json(text: str) -> Pasted:
         if found is None:
             raise _invalid(f"the documents are not JSON: {error}") from None
     if isinstance(found, dict) and isinstance(found.get("documents"), list):
-        query = _whole(found["query"]) if isinstance(found.get("query"), str) else None
+        query, instruction = _first(found, "query"), _first(found, *INSTRUCTIONS)
         found, place = found["documents"], "documents"
     if not isinstance(found, list):
         found = [found]
-    return Pasted([_text(each, f"{place}[{index}]") for index, each in enumerate(found)], "json", query)
+    return Pasted([_text(each, f"{place}[{index}]") for index, each in enumerate(found)], "json", query, instruction)
+
+
+def _first(found: Mapping[str, Any], *names: str) -> str | None:
+    return next((_whole(found[name]) for name in names if isinstance(found.get(name), str)), None)
 
 
 def _of_json_lines(text: str) -> list[Any] | None:

@@ -39,12 +39,16 @@ class Input:
     """What a person asks. whole: whether long documents are read whole, each passage being billed.
 
     read_as: how the documents were found out to be written; "" where that was said, or they are lines.
+    instruction: what models that take one are told; "" for their own. brought: what all are told in its place, so that
+    others refuse it; "" where nothing is.
     """
 
     query: str
     texts: Sequence[str]
     whole: bool = True
     read_as: str = ""
+    instruction: str = ""
+    brought: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,8 @@ class Trials:
     def _body(self, model: Listed, given: Input, passages: int) -> dict[str, Any]:
         """The body of the request, as the API takes it. passages: of a document, at most."""
         body: dict[str, Any] = {"model": model.facts.id, "query": given.query, "documents": list(given.texts)}
+        if told := given.brought or ("" if model.instruction is None else given.instruction):
+            body["instruction"] = told
         if passages > 1:
             body |= {"max_chunks_per_doc": passages, "return_passages": True}
         return body

@@ -233,7 +233,11 @@ class TestVLLM:
             ({"text_2": "a"}, "text_1", "text_1 is missing"),
             ({"text_1": "a", "queries": "b", "text_2": "b"}, "queries", "text_1 and queries mean the same and differ"),
             ({"text_1": "a", "items": ["b"], "documents": ["b", "c"]}, "items", "documents and items mean the same"),
-            ({"text_1": "a", "text_2": "b", "instruction": "find fish"}, "instruction", "takes no instruction"),
+            (
+                {"text_1": "a", "text_2": "b", "instruction": ["find fish"]},
+                "instruction",
+                "instruction must be a valid string",
+            ),
             ({"text_1": "a", "documents": ["b", 7]}, "documents[1]", "must be a string or an array of strings; got 7"),
             ({"text_1": ["a", " "], "text_2": ["b", "c"]}, "text_1[1]", "must not be empty or blank"),
             ({"text_1": "a", "text_2": "b", "truncate_prompt_tokens": -2}, "truncate_prompt_tokens", "-1"),

@@ -230,18 +230,6 @@ class TestRedundantFields:
         await refused(client, "/v1/ranking", NIM | {"truncate": "END", "truncation": False})
 
 
-@pytest.mark.parametrize("name", ["instruct", "instruction", "task"])
-@pytest.mark.parametrize(("path", "body"), [each for each in ROUTES if each[0] != "/tokenize"])
-async def test_an_instruction_is_refused_by_name_unless_it_says_nothing(
-    client: httpx.AsyncClient, path: str, body: dict[str, Any], name: str
-) -> None:
-    text = await refused(client, path, body | {name: "find fish"})
-    assert f"{name}: the model takes no instruction" in text
-    for nothing in ("", "  ", None):
-        answer = await understood(client, path, body | {name: nothing})
-        assert "warnings" not in answer
-
-
 class TestPrompts:
     @pytest.mark.parametrize(
         ("given", "kind"),

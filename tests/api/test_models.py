@@ -31,6 +31,7 @@ async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOve
         "task": "rerank",
         "model_type": "rerank",
         "embeds": True,
+        "instruction": None,
         "summary": "Counts words.",
         "architecture": "none",
         "context_length": 512,
@@ -93,10 +94,20 @@ async def test_a_model_is_told_whole(client: httpx.AsyncClient, service: WordOve
     }
 
 
+async def test_a_model_tells_its_instruction_and_how_long_its_vectors_may_be(
+    client: httpx.AsyncClient, service: WordOverlap
+) -> None:
+    service.instruction, service.width = "find fish", 1024
+    model = (await client.get(f"/v1/models/{MODEL}")).json()
+    assert (model["instruction"], model["dimensions"], model["fewest_dimensions"]) == ("find fish", 1024, 1024)
+    service.facts = replace(FACTS, fewest_dimensions=32)
+    assert (await client.get(f"/v1/models/{MODEL}")).json()["fewest_dimensions"] == 32
+
+
 async def test_what_does_not_apply_is_left_out(client: httpx.AsyncClient, service: WordOverlap) -> None:
     service.facts = replace(FACTS, head="classification")
     (model,) = (await client.get("/v1/models")).json()["data"]
-    assert not {"published", "updated", "stated_documents_per_s", "evaluation_source"} & set(model)
+    assert not {"published", "updated", "stated_documents_per_s", "evaluation_source", "dimensions"} & set(model)
     assert model["embeds"] is False
     assert (model["measured"], model["precision_checks"]) == ([], [])
     assert model["pricing"] == {"unit": "1k_documents", "usd": "0.008", "batch_usd": "0.004"}

@@ -28,7 +28,15 @@ app = build_api(WordOverlap(), Settings(accounts=AccountsSettings()), InMemoryAc
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
 OF_ACCOUNTS = {path for endpoint in ENDPOINTS if isinstance(endpoint, Action) for path in endpoint.paths}
 EVENTS = "/v1/webhooks/stripe"  # whose form is the provider's
-SYNONYMS = ("top_n", "top_k"), ("truncate", "truncation"), ("truncation_direction", "truncation_side")
+SYNONYMS = (
+    ("top_n", "top_k"),
+    ("truncate", "truncation"),
+    ("truncation_direction", "truncation_side"),
+    ("instruction", "instruct"),
+    ("instruction", "task"),
+    ("instruct", "task"),
+    *((name, "chat_template_kwargs.instruction") for name in ("instruction", "instruct", "task")),
+)
 SPELLINGS = re.compile(r"(true|false|[-+.0-9e]*)", re.IGNORECASE)  # of a boolean or a number, or a blank
 SIDES = ("text_1", "queries", "data_1"), ("text_2", "documents", "items", "data_2")
 
@@ -110,13 +118,20 @@ def has_its_fields(document: Any, fields: list[str]) -> bool:
     return bool(read) and all(isinstance(value, str) for value in read)
 
 
+def value_at(body: dict[str, Any], name: str) -> Any:
+    """What a body has at a name, or in an object at the name before the point."""
+    outer, _, inner = name.partition(".")
+    found = body.get(outer)
+    return found.get(inner) if inner and isinstance(found, dict) else found
+
+
 def fits(case: Case) -> bool:
     """Whether a body is good in what one of its fields asks of another."""
     body = case.body
     if not isinstance(body, dict):
         return True
     for names in SYNONYMS:
-        first, second = (body.get(name) for name in names)
+        first, second = (value_at(body, name) for name in names)
         if first is not None and second is not None and str(first).lower() != str(second).lower():
             return False
     if body.get("texts") is not None and body.get("documents") is not None:

@@ -124,6 +124,8 @@ class WordOverlap:
         self.queue_s: float | None = None
         self.documents_per_s: float | None = None
         self.facts = FACTS
+        self.width: int | None = None
+        self.instruction: str | None = None
         self.error: Exception | None = None
         self.capture_error: Exception | None = None
 
@@ -160,7 +162,7 @@ class WordOverlap:
             pooling=self.pooling,
             queue_s=self.queue_s,
         )
-        return [ModelInfo(self.facts, state, context_length=512)]
+        return [ModelInfo(self.facts, state, context_length=512, width=self.width, instruction=self.instruction)]
 
     def find_model(self, name: str) -> ModelInfo | None:
         (info,) = self.models()

@@ -7,9 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serve_app.catalog.card import Card
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.meter import Quote
-from serve_app.domain.request import Answer, Document, EmbedRequest, ModelRequest, Reading, RerankRequest, ScoreRequest
+from serve_app.domain.request import (
+    Answer,
+    Document,
+    EmbedRequest,
+    Instruction,
+    ModelRequest,
+    Reading,
+    RerankRequest,
+    ScoreRequest,
+)
+from tests.service.decoders import embedder_card, reranker_card
 from tests.service.reranking import TERMS, Service
 from tests.service.till import Till
 from tests.tiny_models import TinyModel
@@ -74,3 +85,20 @@ def test_the_hold_is_the_charge_where_a_document_has_as_many_passages_as_it_may(
     documents = [Document("red fish " * 1_000)] * 4
     quote, answer = held(service, RerankRequest(None, "red", documents, reading=Reading(max_passages=6)))
     assert quote.documents == answer.usage.documents == 24
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from([reranker_card(), embedder_card()]), requests, st.none() | st.just(Instruction("find fish")))
+def test_nor_of_a_decoder_with_or_without_an_instruction(
+    card: Card, request: ModelRequest[Any], instruction: Instruction | None
+) -> None:
+    if not isinstance(request, EmbedRequest) or request.input_type == "query":
+        request = replace(request, instruction=instruction)  # type: ignore[call-arg]
+    try:
+        quote, answer = held(Service(card, max_passages=MOST), request)
+    except ServiceError as error:
+        if error.code != "invalid_request":
+            raise
+        return
+    assert answer.usage.documents <= quote.documents
+    assert answer.usage.nano_dollars <= quote.nano_dollars

@@ -53,12 +53,12 @@ def test_a_card_that_is_not_served_is_found_by_its_alias() -> None:
     [
         ({"q": "reranker-LARGE bge"}, [LARGE]),
         ({"q": "deberta"}, ["mixedbread-ai/mxbai-rerank-xsmall-v1"]),
-        ({"language": "zh"}, [BASE, LARGE, "BAAI/bge-reranker-v2-m3"]),
+        ({"language": "zh", "q": "bge"}, [BASE, LARGE, "BAAI/bge-reranker-v2-m3"]),
         ({"license": "MIT"}, [BASE, LARGE]),
-        ({"task": "embed"}, [MODEL, "sentence-transformers/all-MiniLM-L6-v2"]),
-        ({"size": "large", "sort": "small"}, [LARGE, "BAAI/bge-reranker-v2-m3"]),
+        ({"task": "embed"}, [MODEL, "sentence-transformers/all-MiniLM-L6-v2", "Qwen/Qwen3-Embedding-0.6B"]),
+        ({"size": "large", "sort": "small", "q": "bge"}, [LARGE, "BAAI/bge-reranker-v2-m3"]),
         ({"price": "0"}, []),
-        ({"sort": "speed", "language": "zh"}, [BASE, LARGE, "BAAI/bge-reranker-v2-m3"]),
+        ({"sort": "speed", "language": "zh", "q": "bge"}, [BASE, LARGE, "BAAI/bge-reranker-v2-m3"]),
     ],
 )
 def test_models_are_found_by_what_is_looked_for(models: list[Listed], query: dict[str, str], found: list[str]) -> None:

@@ -36,3 +36,10 @@ def test_a_document_is_held_for_about_as_many_passages_as_it_has(text: str, pass
 
 def test_a_query_that_fills_the_model_leaves_room_for_a_passage() -> None:
     assert passages_of(Input("long " * 10_000, ["word " * 100]), 256) == 3
+
+
+def test_an_instruction_that_is_pasted_with_a_request_is_for_every_model() -> None:
+    pasted = '{"query": "a", "documents": ["b"], "instruct": " find fish "}'
+    given = Entry(documents=pasted, instruction=" find birds ").input()
+    assert (given.instruction, given.brought) == ("find birds", "find fish")
+    assert Entry("a", "b", instruction=" ").input().instruction == ""

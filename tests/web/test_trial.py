@@ -1,6 +1,7 @@
 """Trying a model on a page: what it costs, and what becomes of it when the one who asks leaves or something breaks."""
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from serve_app.api.traffic import Counts, together
 from serve_app.domain.account import KeyWish
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.model import ModelInfo
+from serve_app.domain.request import Instruction
 from serve_app.domain.terms import Terms
 from serve_app.settings import AccountsSettings
 from serve_app.web import trial
@@ -268,3 +270,35 @@ async def test_the_answer_says_what_the_documents_were_found_out_to_be(accept: s
             fields = {"query": "red fish", "documents": documents, "form": form}
             answer = await visitor.send(TRY, fields, {"Accept": accept})
             assert ("read as CSV: 2 documents" in answer.text) is said
+
+
+class TestInstructions:
+    async def test_a_model_that_takes_one_has_a_field_for_it_with_its_own_in_it(self) -> None:
+        async with visiting() as visitor:
+            await visitor.sign_in()
+            assert 'name="instruction"' not in (await visitor.get(TRY)).text
+            visitor.service.instruction, visitor.service.width = 'Find "fish" <b>', 1024
+            page = (await visitor.get(TRY)).text
+            field = re.search(r'<input id="instruction"[^>]*>', page)
+            assert field
+            assert 'placeholder="Find &#34;fish&#34; &lt;b&gt;"' in field[0]
+            assert "1,024 numbers" in page
+            assert "<b>" not in page
+
+    async def test_what_is_entered_is_what_the_model_is_told_and_is_shown_again(self) -> None:
+        async with visiting() as visitor:
+            await visitor.sign_in()
+            visitor.service.instruction = ""
+            page = (await visitor.send(TRY, ENTRY | {"instruction": " find fish "})).text
+            assert visitor.service.requests[-1].instruction == Instruction("find fish", "instruction")
+            assert 'value=" find fish "' in page
+            assert "&#34;instruction&#34;: &#34;find fish&#34;" in page
+
+    async def test_a_model_that_takes_none_is_told_only_what_was_pasted(self) -> None:
+        async with visiting() as visitor:
+            await visitor.sign_in()
+            await visitor.send(TRY, ENTRY | {"instruction": "find fish"})
+            assert visitor.service.requests[-1].instruction is None
+            pasted = {"documents": '{"query": "a", "documents": ["b"], "instruction": "find fish"}'}
+            await visitor.send(TRY, ENTRY | pasted)
+            assert visitor.service.requests[-1].instruction == Instruction("find fish", "instruction")

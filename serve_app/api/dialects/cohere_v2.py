@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
-from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.instructions import JudgingBody
 from serve_app.api.dialects.results import cohere_meta, result_bodies
 from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.truncation import ReadingBody
@@ -25,7 +25,7 @@ from serve_app.settings import HttpSettings
 TEXT_OBJECT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 
 
-class RerankBody(SelectionBody, ReadingBody):
+class RerankBody(SelectionBody, ReadingBody, JudgingBody):
     """What to rank. Documents are strings, YAML of structured ones as Cohere advises; objects with a `text` do, too."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.RERANK | {"top_n": 1}})
@@ -69,7 +69,6 @@ class ErrorBody(BaseModel):
 
 def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
-    refuse_instructions(body)
     require_query(body.query, "query")
     require_count(body.documents, FieldNames(), http.max_documents)
     return RerankRequest(
@@ -79,6 +78,7 @@ def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
         top_n=body.most,
         score_threshold=body.score_threshold,
         return_documents=bool(body.return_documents),
+        instruction=body.told,
         reading=body.reading(body.max_chunks_per_doc),
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from serve_app.api.lenient import Items, TokenId
-from serve_app.api.validation import NOT_EMPTY, require_count
+from serve_app.api.validation import NOT_EMPTY, require_count, require_same
 from serve_app.domain.errors import ServiceError
 from serve_app.domain.request import FieldNames, InputType
 
@@ -20,7 +20,6 @@ Inputs = (
     | Annotated[Items[OwnIds], Field(json_schema_extra=NOT_EMPTY)]
 )
 ITEM_FORM = "a string or an array of token ids"
-
 
 # As Voyage, NVIDIA NIM and Cohere spell them.
 INPUT_TYPES: Mapping[str, InputType] = {
@@ -41,6 +40,21 @@ Kind = Annotated[
     BeforeValidator(_plain),
     Field(description="What the texts are: the model's prompt for queries or for documents is put before them."),
 ]
+# As Jina says it. Its models have weights of their own for other uses, which no model here has.
+USES: Mapping[str, InputType] = {"retrieval.query": "query", "retrieval.passage": "document"}
+Use = Annotated[
+    Literal["retrieval.query", "retrieval.passage"] | None,
+    BeforeValidator(_plain),
+    Field(description="As Jina says what the texts are, in place of input_type."),
+]
+
+
+def input_type_of(kind: str | None, use: str | None) -> InputType | None:
+    """What texts are, as a Kind or a Use says it; None where neither does. Raises ServiceError where they differ."""
+    said, used = INPUT_TYPES[kind] if kind else None, USES[use] if use else None
+    if said and used and said != used:
+        require_same("input_type", kind, "task", use)
+    return said or used
 
 
 @dataclass(frozen=True, slots=True)

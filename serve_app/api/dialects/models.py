@@ -33,7 +33,9 @@ class ModelBody(BaseModel):
 
     model_type: its task, as Xinference's client reads it. replicas: how many run. failure: why it cannot
     be asked. updated: the month of its last change. stated_documents_per_s: how fast stated_documents_per_s_source says
-    that it serves the model. measured, precision_checks: how it ranked when it was measured with this software.
+    that it serves the model. instruction: what it is told where a request says nothing, "" for nothing; null where it
+    takes none. dimensions: numbers of its vectors; fewest_dimensions: to how few they may be cut. measured,
+    precision_checks: how it ranked when it was measured with this software.
     """
 
     id: str
@@ -44,6 +46,9 @@ class ModelBody(BaseModel):
     task: Literal["rerank"]
     model_type: Literal["rerank"]
     embeds: bool
+    instruction: str | None
+    dimensions: int | None = None
+    fewest_dimensions: int | None = None
     summary: str
     architecture: str
     context_length: int
@@ -85,6 +90,7 @@ def model_body(info: ModelInfo) -> ModelBody:
         task="rerank",
         model_type="rerank",
         embeds=facts.embeds,
+        instruction=info.instruction,
         summary=facts.summary,
         architecture=facts.architecture,
         context_length=info.context_length,
@@ -100,6 +106,9 @@ def model_body(info: ModelInfo) -> ModelBody:
         measured=list(facts.measured),
         precision_checks=list(facts.precision_checks),
     )
+    if info.width is not None:
+        body.dimensions = info.width
+        body.fewest_dimensions = facts.fewest_dimensions or info.width
     if facts.published:
         body.published = facts.published
     if facts.updated:
@@ -146,7 +155,7 @@ def model(lookup: Lookup) -> bytes:
 
 CARD = Measurements().on(resolve(EMBEDDED_MODEL, load_catalog()))
 EXAMPLE_INFO = ModelInfo(
-    CARD, ModelState("ready", examples.CREATED, replicas=1, documents_per_s=128.4), CARD.context_length
+    CARD, ModelState("ready", examples.CREATED, replicas=1, documents_per_s=128.4), CARD.context_length, width=384
 )
 EXAMPLE = model_body(EXAMPLE_INFO).model_dump(mode="json", exclude_unset=True)
 MODELS = Get(

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
-from serve_app.api.dialects.instructions import INSTRUCTIONS, refuse_instructions
+from serve_app.api.dialects.instructions import JudgingBody
 from serve_app.api.dialects.results import cohere_meta, priced, result_bodies, voyage_results
 from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.truncation import ReadingBody
@@ -21,7 +21,7 @@ from serve_app.domain.request import FieldNames, RerankRequest
 from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 
 
-class RerankBody(SelectionBody, ReadingBody):
+class RerankBody(SelectionBody, ReadingBody, JudgingBody):
     """What to rank. Fields that are not known are ignored and named in the answer's `warnings`."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.RERANK})
@@ -103,7 +103,6 @@ class RerankAnswer(BaseModel):
 
 def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
-    refuse_instructions(body)
     require_query(body.query, "query")
     require_count(body.documents, FieldNames(), http.max_documents)
     return RerankRequest(
@@ -115,8 +114,9 @@ def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
         return_documents=bool(body.return_documents),
         return_passages=bool(body.return_passages),
         raw_scores=bool(body.raw_scores),
+        instruction=body.told,
         reading=body.reading(body.max_chunks_per_doc),
-        warnings=unknown_fields(body, INSTRUCTIONS),
+        warnings=unknown_fields(body),
     )
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError, to_json
 
 from serve_app.api.dialects import examples
-from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.instructions import JudgingBody
 from serve_app.api.dialects.results import shown_scores
 from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.truncation import TruncationBody
@@ -43,7 +43,7 @@ class PassageText(RequestBody):
     text: str
 
 
-class RankingBody(SelectionBody, TruncationBody):
+class RankingBody(SelectionBody, TruncationBody, JudgingBody):
     """What to rank."""
 
     model_config = ConfigDict(
@@ -91,7 +91,6 @@ class RankingAnswer(BaseModel):
 
 def parse(body: RankingBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
-    refuse_instructions(body)
     require_query(body.query.text, NAMES.query)
     require_count(body.passages, NAMES, http.max_documents)
     return RerankRequest(
@@ -101,6 +100,7 @@ def parse(body: RankingBody, http: HttpSettings) -> RerankRequest:
         top_n=body.most,
         score_threshold=body.score_threshold,
         raw_scores=True,
+        instruction=body.told,
         reading=Reading(truncate=body.cut is not False, truncated_side=body.side),
         names=NAMES,
     )

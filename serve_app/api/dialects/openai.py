@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
-from serve_app.api.dialects.inputs import INPUT_TYPES, ITEM_FORM, Inputs, Kind, checked_inputs, names_of
-from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.inputs import ITEM_FORM, Inputs, Kind, Use, checked_inputs, input_type_of, names_of
+from serve_app.api.dialects.instructions import InstructionBody
 from serve_app.api.dialects.truncation import TruncationBody
 from serve_app.api.endpoint import Asked, Post, Reply, Words
 from serve_app.api.lenient import Count, ModelName, PromptName
@@ -22,7 +22,7 @@ from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 NAMES = FieldNames(documents="input")
 
 
-class EmbeddingsBody(TruncationBody):
+class EmbeddingsBody(TruncationBody, InstructionBody):
     """Texts, or texts as the model's token ids (of `POST /tokenize`). Long ones are refused by default."""
 
     model_config = ConfigDict(
@@ -36,9 +36,12 @@ class EmbeddingsBody(TruncationBody):
     encoding_format: Annotated[
         Literal["float", "base64"] | None, Field(description="base64: little-endian float32.")
     ] = None
-    dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
+    dimensions: Annotated[
+        Count | None, Field(description="The model's own number; fewer where the model allows it.")
+    ] = None
     user: str | None = None
     input_type: Kind = None
+    task: Use = None
     prompt_name: Annotated[PromptName, Field(description="The model's prompt that is put before the texts.")] = None
 
 
@@ -70,7 +73,6 @@ class EmbeddingsAnswer(BaseModel):
 
 def parse(body: EmbeddingsBody, http: HttpSettings) -> EmbedRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
-    refuse_instructions(body)
     return EmbedRequest(
         model=body.model,
         inputs=checked_inputs(body.input, NAMES, http.max_documents),
@@ -78,7 +80,8 @@ def parse(body: EmbeddingsBody, http: HttpSettings) -> EmbedRequest:
         truncate=bool(body.cut),
         truncated_side=body.side,
         prompt_name=body.prompt_name,
-        input_type=INPUT_TYPES[body.input_type] if body.input_type else None,
+        input_type=input_type_of(body.input_type, body.task),
+        instruction=body.told,
         names=names_of(body.input, NAMES),
     )
 

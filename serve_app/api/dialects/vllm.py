@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples, native
-from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.instructions import JudgingBody
 from serve_app.api.dialects.results import priced
 from serve_app.api.dialects.truncation import ReadingBody
 from serve_app.api.endpoint import Asked, Marks, Post, Reply, Words
@@ -60,7 +60,7 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
-class ScoreBody(ReadingBody):
+class ScoreBody(ReadingBody, JudgingBody):
     """Two texts, one and many, or as many of each: pairs to score, in their order."""
 
     model_config = ConfigDict(
@@ -123,7 +123,6 @@ def parse_rerank(body: RerankBody, http: HttpSettings) -> RerankRequest:
 
 def parse_score(body: ScoreBody, http: HttpSettings) -> ScoreRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
-    refuse_instructions(body)
     first, queries = _side(body, FIRST)
     second, texts = _side(body, SECOND)
     names = FieldNames(query=first, documents=second)
@@ -141,6 +140,7 @@ def parse_score(body: ScoreBody, http: HttpSettings) -> ScoreRequest:
         queries=queries if len(queries) == len(texts) else queries * len(texts),
         texts=texts,
         raw_scores=bool(body.raw_scores) or body.use_activation is False,
+        instruction=body.told,
         reading=body.reading(),
         names=names,
     )

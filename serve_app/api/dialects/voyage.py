@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples, native
-from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.instructions import JudgingBody
 from serve_app.api.dialects.results import voyage_results
 from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.truncation import ReadingBody
@@ -20,7 +20,7 @@ from serve_app.settings import EMBEDDED_MODEL, HttpSettings
 NAMES = FieldNames(to_truncate='"truncation": true')
 
 
-class VoyageRerankBody(SelectionBody, ReadingBody):
+class VoyageRerankBody(SelectionBody, ReadingBody, JudgingBody):
     """What to rank, as Voyage's clients send it."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.RERANK | {"top_k": 1}})
@@ -62,7 +62,6 @@ class VoyageRerankAnswer(BaseModel):
 
 def parse(body: VoyageRerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
-    refuse_instructions(body)
     require_query(body.query, "query")
     require_count(body.documents, NAMES, http.max_documents)
     return RerankRequest(
@@ -72,6 +71,7 @@ def parse(body: VoyageRerankBody, http: HttpSettings) -> RerankRequest:
         top_n=body.most,
         score_threshold=body.score_threshold,
         return_documents=bool(body.return_documents),
+        instruction=body.told,
         reading=body.reading(),
         names=NAMES,
     )

@@ -9,7 +9,7 @@ const OURS = "Something in this page broke, which is our fault. Load the page an
 function addTrial(form) {
   const answer = document.getElementById(form.dataset.answer);
   const send = form.querySelector("button[type=submit]");
-  const { query, documents } = form.elements;
+  const { query, documents, instruction } = form.elements; // an instruction for models that take one
   const largest = Number(form.dataset.largest);
   let trouble = null; // with what is entered, beside it
   const refuse = (text) => {
@@ -93,7 +93,7 @@ function addTrial(form) {
   open.addEventListener("click", () => picker.click());
   const share = make("button", { type: "button", className: "quiet", textContent: "Copy a link" });
   share.addEventListener("click", async () => {
-    const entry = { query: query.value, documents: documents.value, form: form.elements.form.value, whole: form.elements.whole.checked };
+    const entry = { query: query.value, instruction: instruction?.value, documents: documents.value, form: form.elements.form.value, whole: form.elements.whole.checked };
     history.replaceState(null, "", `#try=${encoded(entry)}`);
     answerOn(share, await copied(location.href) ? "Link copied" : "The link is in the address bar");
   });
@@ -104,6 +104,7 @@ function addTrial(form) {
     if (!given) return;
     query.value = given.query ?? "";
     documents.value = given.documents ?? "";
+    if (instruction) instruction.value = given.instruction ?? "";
     form.elements.form.value = given.form ?? "";
     form.elements.whole.checked = given.whole !== false;
     form.scrollIntoView();

@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field
 from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
-from serve_app.api.dialects.inputs import INPUT_TYPES, ITEM_FORM, Inputs, Kind, checked_inputs, names_of
-from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.inputs import ITEM_FORM, Inputs, Kind, Use, checked_inputs, input_type_of, names_of
+from serve_app.api.dialects.instructions import InstructionBody
 from serve_app.api.dialects.tei.errors import ERRORS
 from serve_app.api.dialects.tei.fields import INPUTS, Prompt, cost_headers
 from serve_app.api.dialects.truncation import TruncationBody
@@ -20,7 +20,7 @@ from serve_app.domain.request import EmbedRequest
 from serve_app.settings import HttpSettings
 
 
-class EmbedBody(TruncationBody):
+class EmbedBody(TruncationBody, InstructionBody):
     """Texts to turn into vectors. `model` is not TEI's; it is there to choose another than the default one."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"inputs": examples.TEXTS[0]}})
@@ -30,14 +30,16 @@ class EmbedBody(TruncationBody):
     model: ModelName = None
     inputs: Inputs
     normalize: Annotated[Flag | None, Field(description="Whether vectors have length 1 (default).")] = None
-    dimensions: Annotated[Count | None, Field(description="Only the model's own number is taken.")] = None
+    dimensions: Annotated[
+        Count | None, Field(description="The model's own number; fewer where the model allows it.")
+    ] = None
     prompt_name: Prompt = None
     input_type: Kind = None
+    task: Use = None
 
 
 def parse(body: EmbedBody, http: HttpSettings) -> EmbedRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
-    refuse_instructions(body)
     return EmbedRequest(
         model=body.model,
         inputs=checked_inputs(body.inputs, INPUTS, http.max_documents),
@@ -46,7 +48,8 @@ def parse(body: EmbedBody, http: HttpSettings) -> EmbedRequest:
         truncated_side=body.side,
         normalize=body.normalize is not False,
         prompt_name=body.prompt_name,
-        input_type=INPUT_TYPES[body.input_type] if body.input_type else None,
+        input_type=input_type_of(body.input_type, body.task),
+        instruction=body.told,
         names=names_of(body.inputs, INPUTS),
     )
 

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from serve_app.api.dialects import examples
 from serve_app.api.dialects.documents import ITEM_FORMS, documents_of
-from serve_app.api.dialects.instructions import refuse_instructions
+from serve_app.api.dialects.instructions import JudgingBody
 from serve_app.api.dialects.results import shown_scores
 from serve_app.api.dialects.selection import SelectionBody
 from serve_app.api.dialects.tei.errors import ERRORS
@@ -25,7 +25,7 @@ from serve_app.settings import HttpSettings
 NAMES = FieldNames(documents="texts")
 
 
-class RerankBody(SelectionBody, ReadingBody):
+class RerankBody(SelectionBody, ReadingBody, JudgingBody):
     """A query and texts to rank. What is not TEI's is there for clients that send what other services read, too."""
 
     model_config = ConfigDict(
@@ -55,7 +55,6 @@ class Rank(BaseModel):
 
 def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
     """What a body asks for. Raises ServiceError invalid_request naming the field at fault."""
-    refuse_instructions(body)
     require_query(body.query, "query")
     require_count(body.texts, NAMES, http.max_documents)
     if body.documents is not None:
@@ -71,6 +70,7 @@ def parse(body: RerankBody, http: HttpSettings) -> RerankRequest:
         reading=body.reading(),
         names=NAMES,
         prompt_name=body.prompt_name,
+        instruction=body.told,
     )
 
 
