@@ -82,7 +82,7 @@ def test_yaml_may_have_the_answers_names_without_quotes_but_not_the_answers(dire
     text = 'models: [{name: %s, prompt: {query: "{query}", yes: %s, no: "0"}}]'
     (card,) = served_cards(Settings(**yaml.safe_load(text % (directory, '"1"'))))
     assert card.prompt == PromptTemplate(query="{query}", yes="1", no="0")
-    with pytest.raises(ValidationError, match=r"models\.0\.prompt\.table\.yes\n.*should be a valid string"):
+    with pytest.raises(ValidationError, match=r"models\.0\.prompt\.yes\n.*should be a valid string"):
         Settings(**yaml.safe_load(text % (directory, "yes")))
 
 
@@ -103,9 +103,9 @@ def test_a_prompt_of_pairs_is_none_for_a_model_that_reads_single_texts() -> None
 @pytest.mark.parametrize(
     ("prompt", "said"),
     [
-        ({"query": "Query: "}, "models.0.prompt.table: query: must have the place {query} once; got 'Query: '"),
-        ({"query": "{query}", "system": "You"}, "models.0.prompt.table.system: Unexpected keyword argument; got You"),
-        ("", "models.0.prompt.card: String should have at least 1 character; got "),
+        ({"query": "Query: "}, "models.0.prompt: query: must have the place {query} once; got 'Query: '"),
+        ({"query": "{query}", "system": "You"}, "models.0.prompt.system: Unexpected keyword argument; got You"),
+        ("", "models.0.prompt: String should have at least 1 character; got "),
     ],
 )
 def test_a_mistake_in_a_prompt_is_told_as_one_of_what_was_written(prompt: object, said: str) -> None:

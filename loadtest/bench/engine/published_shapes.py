@@ -13,6 +13,7 @@ from loadtest.bench.engine.decoder_model import SHAPES as DECODERS
 from serve_app.engine.models.config import EncoderConfig
 from serve_app.engine.models.families import FAMILIES
 from serve_app.engine.models.fields import Fields
+from serve_app.engine.models.qwen.head import OUTPUT
 from serve_app.engine.weights import Weights
 
 BASE = {"hidden_size": 768, "intermediate_size": 3_072, "num_hidden_layers": 12, "num_attention_heads": 12}
@@ -99,8 +100,8 @@ class NoWeights(Weights):
     def __init__(self) -> None: ...
 
     def __contains__(self, name: str) -> bool:
-        """See Weights. Of two forms in which a checkpoint may be, it has the first."""
-        return True
+        """See Weights. Of two forms in which a checkpoint may be, it has the first; no tied output has a table."""
+        return name != OUTPUT
 
     def table(self, name: str, *shape: int) -> torch.Tensor:  # noqa: ARG002
         """See Weights."""
