@@ -157,16 +157,13 @@ class Sequences:
         """All sequences of the parts, in order."""
         if len(parts) == 1:
             return parts[0]
-        ahead = np.cumsum([0, *(len(part.beginnings) for part in parts)], dtype=np.int32)
         return cls(
             np.concatenate([part.token_ids for part in parts]),
             np.concatenate([part.lengths for part in parts]),
             np.concatenate([part.first_segments for part in parts]),
             np.concatenate([part.prompt_lengths for part in parts]),
             tuple(beginning for part in parts for beginning in part.beginnings),
-            np.concatenate(
-                [_of(part, first, any_begins=bool(ahead[-1])) for part, first in zip(parts, ahead, strict=False)]
-            ),
+            _beginning_of(parts),
         )
 
     def take(self, indices: NDArray[np.intp]) -> Self:
@@ -194,36 +191,32 @@ class Sequences:
             token_ids, lengths, self.first_segments[indices], self.prompt_lengths[indices], self.beginnings, of
         )
 
-    def beginning_alike(self) -> Self:
+    def with_distinct_beginnings(self) -> Self:
         """The same, with each beginning once: shards of one request bring it each."""
-        places: dict[bytes, int] = {}
-        new = [places.setdefault(each.tobytes(), len(places)) for each in self.beginnings]
-        if len(places) == len(new):
+        keys = [beginning.tobytes() for beginning in self.beginnings]
+        distinct = dict(zip(keys, self.beginnings, strict=True))
+        if len(distinct) == len(keys):
             return self
-        first = dict(reversed(list(zip(new, self.beginnings, strict=True))))
-        of = np.array([*new, -1], dtype=np.int32)[self.beginning_of]
-        return replace(self, beginnings=tuple(first[place] for place in range(len(places))), beginning_of=of)
+        places = {key: place for place, key in enumerate(distinct)}
+        of = np.array([*(places[key] for key in keys), -1], dtype=np.int32)[self.beginning_of]
+        return replace(self, beginnings=tuple(distinct.values()), beginning_of=of)
 
     def joined(self, chosen: NDArray[np.bool_]) -> Self:
-        """The same, with the tokens of some beginnings put before those of their sequences.
+        """The same, with the beginnings of some sequences put before their own tokens; there must be beginnings.
 
-        chosen: (beginnings,). Every sequence then counts as of one segment, and is pooled whole.
+        chosen: (sequences,). Every sequence then counts as of one segment, and is pooled whole.
         """
-        apart = np.append(~chosen, True)[self.beginning_of]
-        if apart.all():
+        joins = chosen & (self.beginning_of >= 0)
+        if not joins.any():
             return self
         own = np.split(self.token_ids, self.starts[1:])
-        of = self.beginning_of.tolist()
         whole = [
-            ids if is_apart else np.concatenate([self.beginnings[at], ids])
-            for ids, at, is_apart in zip(own, of, apart.tolist(), strict=True)
+            np.concatenate([self.beginnings[at], ids]) if is_joined else ids
+            for ids, at, is_joined in zip(own, self.beginning_of.tolist(), joins.tolist(), strict=True)
         ]
         plain = self.plain(np.concatenate(whole), np.fromiter(map(len, whole), dtype=np.int32, count=len(whole)))
-        if not apart[self.beginning_of >= 0].any():
-            return plain
-        return replace(
-            plain, beginnings=self.beginnings, beginning_of=np.where(apart, self.beginning_of, -1).astype(np.int32)
-        )
+        of = np.where(joins, -1, self.beginning_of).astype(np.int32)
+        return plain if (of < 0).all() else replace(plain, beginnings=self.beginnings, beginning_of=of)
 
     def longest_first(self) -> tuple[Self, NDArray[np.intp] | None]:
         """The sequences from the longest to the shortest, those of one beginning together, and the index of each.
@@ -236,11 +229,16 @@ class Sequences:
         return self.take(order), order
 
 
-def _of(part: Sequences, ahead: int, *, any_begins: bool) -> NDArray[np.int32]:
-    """Where a part's beginnings are behind `ahead` others. any_begins: whether any part has some."""
-    if part.beginnings:
-        return np.where(part.beginning_of < 0, -1, part.beginning_of + ahead).astype(np.int32)
-    return np.full(len(part) if any_begins else 0, -1, dtype=np.int32)
+def _beginning_of(parts: Sequence[Sequences]) -> NDArray[np.int32]:
+    """The index of each sequence's beginning among those of all parts, one part's behind the other's."""
+    if not any(part.beginnings for part in parts):
+        return _none()
+    moved, ahead = [], 0
+    for part in parts:
+        of = part.beginning_of if part.beginnings else np.full(len(part), -1, dtype=np.int32)
+        moved.append(np.where(of < 0, -1, of + np.int32(ahead)).astype(np.int32))
+        ahead += len(part.beginnings)
+    return np.concatenate(moved)
 
 
 def shard_sequences(shard: Shard) -> Sequences:
@@ -262,8 +260,7 @@ def _pairs(shard: Shard) -> Sequences:
     form = shard.form
     ends = np.cumsum(shard.query_lengths)[:-1]
     before = [np.concatenate([form.opening, query, form.between]) for query in np.split(shard.queries, ends)]
-    # An empty passage that nothing follows would have no token of its own, whose state a head could read.
-    if form.shares_beginning and (form.closing.size or shard.lengths.all()):
+    if form.shares_beginning:
         own = Sequences.wrap([form.opening[:0]], None, shard.token_ids, shard.lengths, form.closing)
         return replace(own, beginnings=tuple(before), beginning_of=shard.query_of)
     sequences = Sequences.wrap(before, shard.query_of, shard.token_ids, shard.lengths, form.closing)

@@ -43,13 +43,14 @@ class Beginnings:
     def shared(self, sequences: Sequences) -> Sequences:
         """The sequences, of which those begin with themselves whose beginning no other one has.
 
-        To compute it apart would only cost a pass of its own.
+        To compute it apart would only cost a pass of its own. So do those without tokens of their own, whose states a
+        head could read.
         """
-        sequences = sequences.beginning_alike()
+        sequences = sequences.with_distinct_beginnings()
         of = sequences.beginning_of
         used = np.bincount(of[of >= 0], minlength=len(sequences.beginnings))
         kept = np.array([beginning.tobytes() in self._kept for beginning in sequences.beginnings])
-        return sequences.joined(~kept & (used < 2))
+        return sequences.joined((~kept & (used < 2))[of] | (sequences.lengths == 0))
 
     def past(self, sequences: Sequences) -> Past | None:
         """What the sequences go on from; None where all begin with themselves."""
@@ -57,15 +58,15 @@ class Beginnings:
         if not used:
             return None
         keys = {at: sequences.beginnings[at].tobytes() for at in used}
-        found = self._computed({keys[at]: sequences.beginnings[at] for at in used if keys[at] not in self._kept})
-        computed = dict(found)
-        for key in set(keys.values()) - found.keys():
-            found[key] = self._kept[key]
+        kept = {key: self._kept[key] for key in keys.values() if key in self._kept}
+        for key in kept:
             self._kept.move_to_end(key)
+        computed = self._computed({key: sequences.beginnings[at] for at, key in keys.items() if key not in kept})
         self._keep(computed)
+        found = kept | computed
         places = {at: place for place, at in enumerate(used)}
         of = [places.get(at, -1) for at in sequences.beginning_of.tolist()]
-        return Past([found[keys[at]] for at in used], of)
+        return Past([found[key] for key in keys.values()], of)
 
     def forget(self) -> None:
         """Let go of all that is kept, for want of memory."""

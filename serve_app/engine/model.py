@@ -255,7 +255,7 @@ class Model:
         if not sequences.beginnings:
             return sequences
         if self._beginnings is None or int(sequences.whole_lengths.sum()) <= self._alone_up_to:
-            return sequences.joined(np.ones(len(sequences.beginnings), dtype=bool))
+            return sequences.joined(np.ones(len(sequences), dtype=bool))
         return self._beginnings.shared(sequences)
 
     def _packed(self, sequences: Sequences) -> Packed:

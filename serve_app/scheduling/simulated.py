@@ -73,7 +73,7 @@ class SimulatedModel:
         ends = np.cumsum(sequences.lengths)[:-1]
         own = np.split(sequences.token_ids, ends)
         if sequences.beginnings:
-            whole = sequences.joined(np.ones(len(sequences.beginnings), dtype=bool))
+            whole = sequences.joined(np.ones(len(sequences), dtype=bool))
             own = np.split(whole.token_ids, np.cumsum(whole.lengths)[:-1])
         parts = map(_part_of_1, own)
         places = np.fromiter(parts, dtype=np.float32, count=len(sequences))

@@ -23,7 +23,7 @@ def ids_of(passages: Passages) -> list[list[int]]:
     ids: list[list[int]] = [[] for _ in passages.token_ids]
     [(shard, indices)] = cut_shards(passages, 1)
     sequences = shard_sequences(shard)
-    whole = sequences.joined(np.ones(len(sequences.beginnings), dtype=bool)) if sequences.beginnings else sequences
+    whole = sequences.joined(np.ones(len(sequences), dtype=bool)) if sequences.beginnings else sequences
     parts = np.split(whole.token_ids, np.cumsum(whole.lengths)[:-1])
     for index, part in zip(indices.tolist(), parts, strict=True):
         ids[index] = part.tolist()

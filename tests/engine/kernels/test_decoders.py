@@ -46,7 +46,8 @@ def step() -> Sequences:
 
 
 def whole() -> Sequences:
-    return step().joined(np.ones(2, dtype=bool))
+    begun = step()
+    return begun.joined(np.ones(len(begun), dtype=bool))
 
 
 def rows(tiny: TinyDecoder, placement: Placement, sequences: Sequences) -> np.ndarray:

@@ -49,7 +49,7 @@ def decoded(directory: Path, *, precision: Precision, shared: bool = True) -> St
                 beginning_of=np.zeros(lengths.size, dtype=np.int32),
             )
             if not shared:
-                sequences = sequences.joined(np.ones(1, dtype=bool))
+                sequences = sequences.joined(np.ones(len(sequences), dtype=bool))
             rows.append(_in_steps(model, sequences))
         return np.concatenate(rows)
 
