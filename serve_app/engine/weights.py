@@ -74,8 +74,8 @@ class Weights:
 
         bias: whether the layer has one; without it the bias is zeros, which cost nothing beside the product.
         """
-        shift = self.get(f"{name}.bias", outputs) if bias else torch.zeros(outputs)
-        return self.get(f"{name}.weight", outputs, inputs), shift
+        weight, shift = self.mapped_linear(name, outputs, inputs, bias=bias)
+        return weight.float(), shift
 
     def mapped_linear(
         self, name: str, outputs: int, inputs: int, *, bias: bool = True

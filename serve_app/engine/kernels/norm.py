@@ -35,6 +35,20 @@ def add_norm_kernel(
         tl.store(scales + row, scale, row < rows)
 
 
+def results_of(y: torch.Tensor, *, keep_sum: bool, with_levels: bool) -> list[torch.Tensor]:
+    """Room for what a norm gives: the rows, their sum before it, and the rows in 8 bits with their scales.
+
+    y: (rows, width). keep_sum, with_levels: whether what they name is wanted.
+    """
+    results = [torch.empty_like(y)]
+    if keep_sum:
+        results.append(torch.empty_like(y))
+    if with_levels:
+        results.append(torch.empty_like(y, dtype=torch.float8_e4m3fn))
+        results.append(y.new_empty(y.shape[0], 1, dtype=torch.float32))
+    return results
+
+
 def _fake(
     y: torch.Tensor,
     residual: torch.Tensor,
@@ -44,13 +58,7 @@ def _fake(
     keep_sum: bool,
     with_levels: bool,
 ) -> list[torch.Tensor]:
-    results = [torch.empty_like(y)]
-    if keep_sum:
-        results.append(torch.empty_like(y))
-    if with_levels:
-        results.append(torch.empty_like(y, dtype=torch.float8_e4m3fn))
-        results.append(y.new_empty(y.shape[0], 1, dtype=torch.float32))
-    return results
+    return results_of(y, keep_sum=keep_sum, with_levels=with_levels)
 
 
 @operator(
@@ -72,7 +80,7 @@ def add_norm(
     y, residual: (rows, width), contiguous. weight, bias: float32 (width,). keep_sum: whether residual + y comes second.
     with_levels: whether the normalised rows come in 8 bits, too: e4m3 (rows, width) and float32 (rows, 1).
     """
-    results = _fake(y, residual, weight, bias, epsilon, keep_sum, with_levels)
+    results = results_of(y, keep_sum=keep_sum, with_levels=with_levels)
     total = results[1] if keep_sum else None
     levels, scales = results[-2:] if with_levels else (None, None)
     rows, width = y.shape

@@ -5,6 +5,7 @@ import triton
 import triton.language as tl
 
 from serve_app.engine.kernels.levels import row_levels
+from serve_app.engine.kernels.norm import results_of
 from serve_app.engine.kernels.operator import operator
 from serve_app.engine.kernels.tiles import tile
 
@@ -45,13 +46,7 @@ def _fake(
     keep_sum: bool,
     with_levels: bool,
 ) -> list[torch.Tensor]:
-    results = [torch.empty_like(y)]
-    if keep_sum:
-        results.append(torch.empty_like(y))
-    if with_levels:
-        results.append(torch.empty_like(y, dtype=torch.float8_e4m3fn))
-        results.append(y.new_empty(y.shape[0], 1, dtype=torch.float32))
-    return results
+    return results_of(y, keep_sum=keep_sum, with_levels=with_levels)
 
 
 @operator(
@@ -72,7 +67,7 @@ def rms_norm(
     keep_sum: whether residual + y comes second. with_levels: whether the normalised rows come in 8 bits, too: e4m3
     (rows, width) and float32 (rows, 1).
     """
-    results = _fake(y, residual, weight, epsilon, keep_sum, with_levels)
+    results = results_of(y, keep_sum=keep_sum, with_levels=with_levels)
     total = results[1] if keep_sum else None
     levels, scales = results[-2:] if with_levels else (None, None)
     rows, width = y.shape

@@ -5,7 +5,7 @@ from typing import Protocol
 import torch
 
 from serve_app.engine.layers.placement import Placement
-from serve_app.engine.layers.turn import Angles, turned
+from serve_app.engine.layers.turn import Angles, PlainTurn
 
 
 class Rotation(Protocol):
@@ -51,17 +51,14 @@ class PlainRotation:
 
     def __init__(self, cos: torch.Tensor, sin: torch.Tensor) -> None:
         """Keep the angles. cos, sin: float32 (tokens, size / 2)."""
-        self._cos, self._sin = cos[:, None], sin[:, None]
+        self._angles, self._turn = Angles(cos, sin), PlainTurn(None)
 
     def __call__(
         self, query: torch.Tensor, key: torch.Tensor, asking: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See Rotation."""
-        cos, sin = self._cos, self._sin
-        turned_key = turned(key, cos, sin)
-        if asking is not None:
-            cos, sin = cos.index_select(0, asking), sin.index_select(0, asking)
-        return turned(query, cos, sin), turned_key
+        of_queries = self._angles if asking is None else self._angles.of(asking)
+        return self._turn(query, of_queries), self._turn(key, self._angles)
 
 
 class FusedRotation:

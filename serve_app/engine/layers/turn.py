@@ -36,10 +36,10 @@ class PlainTurn:
 
     def __call__(self, x: torch.Tensor, angles: Angles) -> torch.Tensor:
         """See Turn."""
-        return turned(x if self._norm is None else self._norm(x), angles.cos[:, None], angles.sin[:, None])
+        return _turned(x if self._norm is None else self._norm(x), angles.cos[:, None], angles.sin[:, None])
 
 
-def turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Each number turned with the one half a head away, in float32: (tokens, heads, size) in the type of x.
 
     cos, sin: float32 (tokens, 1, size / 2).
