@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from serve_app.domain.errors import shown
 from serve_app.domain.input_format import Truncation
 from serve_app.domain.model import ModelFacts, Pricing, StatedThroughput
-from serve_app.domain.prompt_template import PromptTemplate
+from serve_app.domain.prompt_template import OF_PAIRS, PromptTemplate
 from serve_app.settings.models import DocumentsPrice, TokensPrice
 from serve_app.settings.prompt import CheckedPrompt
 
@@ -22,7 +22,6 @@ MIN_TOKENS = 8  # room for a query, a document and the special tokens around the
 MOST_PARAGRAPHS = 3
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 FEWEST_AND_MOST = {"best_for": (3, 5), "not_for": (1, 3)}
-OF_PAIRS = ("query_alone", "opening", "between", "closing", "yes", "no", "max_text_tokens", "max_query_tokens")
 HUB = "https://huggingface.co"
 STRICT = ConfigDict(extra="forbid")
 

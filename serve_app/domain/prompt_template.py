@@ -1,11 +1,12 @@
 """How a model wants to be asked, where its texts stand in sentences of a prompt."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from serve_app.domain.model import STRICT
 
-Place = Literal["instruction", "query", "document"]
+# Parts that only a cross-encoder's prompt has.
+OF_PAIRS = ("query_alone", "opening", "between", "closing", "yes", "no", "max_text_tokens", "max_query_tokens")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import numpy as np
 
 from serve_app.domain.errors import shown
 from serve_app.domain.input_format import InputFormat, TokenIds
-from serve_app.domain.prompt_template import PromptTemplate
+from serve_app.domain.prompt_template import OF_PAIRS, PromptTemplate
 from serve_app.domain.truncation import longest_query
 from serve_app.engine.files import ModelError, field_error
 from serve_app.engine.modules.model_config import ModelConfig
@@ -12,8 +12,6 @@ from serve_app.engine.tokenizer import Tokenizer
 from serve_app.engine.tokenizer.files import CONFIG
 
 PLACES = ("{query}", "{document}", "{instruction}")
-# Parts that only a cross-encoder's prompt has, and those of them that only its vocabulary's answers need.
-OF_PAIRS = ("query_alone", "opening", "between", "closing", "yes", "no", "max_text_tokens", "max_query_tokens")
 ANSWERS = ("yes", "no")
 
 

@@ -7,7 +7,7 @@ is found by rendering it: where the texts come out is where they stand.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -185,9 +185,7 @@ def _require_texts(path: Path, render: Render, template: PromptTemplate) -> None
 
 def _joined(template: PromptTemplate, query: str, document: str, instruction: str = "") -> str:
     """The whole prompt. instruction: empty for none, whatever the default one is."""
-    form = template.query if instruction or not template.query_alone else template.query_alone
-    before, _, behind = form.partition("{query}")
-    before, behind = (part.replace("{instruction}", instruction) for part in (before, behind))
+    before, behind = replace(template, instruction="").around_query(instruction)
     return before + query + behind + document + "".join(template.closing)
 
 
