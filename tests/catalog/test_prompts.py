@@ -8,30 +8,14 @@ from serve_app.catalog.card import Card
 from serve_app.catalog.catalog import CatalogError, load_card, load_catalog
 from serve_app.domain.prompt_template import PromptTemplate
 from tests.catalog.test_catalog import CARD, written
+from tests.engine.published import PREFIX, SUFFIX, MxbaiIds, format_instruction
 
 CATALOG = load_catalog()
 ASKED = {card.id: card.prompt for card in CATALOG if card.prompt}
+# With tomaarsen's conversions, which are asked by the same text.
 QWEN = [name for name in ASKED if "Qwen3-Reranker" in name]
 QUERY, DOCUMENT = "What is {query}?\n", " <Document>: {document} ü "
 INSTRUCTIONS = ["", "Find code. {query}"]
-
-
-# https://github.com/QwenLM/Qwen3-Embedding, README: Reranker Model, Transformers Usage; tomaarsen's conversions are
-# asked by the same text.
-QWEN_PREFIX = '<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'  # noqa: E501
-QWEN_SUFFIX = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
-
-
-def format_instruction(instruction: str | None, query: str, doc: str) -> str:
-    if instruction is None:
-        instruction = "Given a web search query, retrieve relevant passages that answer the query"
-    return f"<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {doc}"
-
-
-# https://github.com/mixedbread-ai/mxbai-rerank, mxbai_rerank_v2.py.
-MXBAI_PREFIX = "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\n"  # noqa: E501
-MXBAI_TASK = "You are a search relevance expert who evaluates how well documents match search queries. For each query-document pair, carefully analyze the semantic relationship between them, then provide your binary relevance judgment (0 for not relevant, 1 for relevant).\nRelevance:"  # noqa: E501
-MXBAI_SUFFIX = "<|im_end|>\n<|im_start|>assistant\n"
 
 
 def mxbai_parts(instruction: str | None, query: str, document: str) -> list[str]:
@@ -39,7 +23,7 @@ def mxbai_parts(instruction: str | None, query: str, document: str) -> list[str]
     query_prompt = f"query: {query}"
     if instruction:
         query_prompt = f"instruction: {instruction}\n{query_prompt}"
-    return [MXBAI_PREFIX, query_prompt, "\n", f"document: {document}", "\n", MXBAI_TASK, MXBAI_SUFFIX]
+    return [MxbaiIds.prefix, query_prompt, "\n", f"document: {document}", "\n", MxbaiIds.task_prompt, MxbaiIds.suffix]
 
 
 # https://github.com/QwenLM/Qwen3-Embedding, README: Embedding Model.
@@ -62,7 +46,7 @@ def parts(prompt: PromptTemplate, instruction: str) -> list[str]:
 @pytest.mark.parametrize("name", QWEN)
 def test_qwens_rerankers_are_asked_as_their_authors_ask(name: str, instruction: str) -> None:
     prefix, query, document, suffix = parts(ASKED[name], instruction)
-    assert (prefix, suffix) == (QWEN_PREFIX, QWEN_SUFFIX)
+    assert (prefix, suffix) == (PREFIX, SUFFIX)
     # Told apart where their tokenizer tells texts apart, before a space.
     assert query.endswith(":")
     assert document.startswith(" ")
