@@ -1,7 +1,7 @@
 """The process that holds Ray and the application, in a session of its own; the command that starts it watches it.
 
 `python -m serve_app.launch.driver`. It reads its order from standard input, and there a line when it shall stop. When
-standard input ends, the command has ended without a word: then all ends at once.
+standard input ends, the command has ended without a word: then another process ends all at once.
 """
 
 import logging
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from serve_app.domain.errors import UserError
-from serve_app.launch import session
 from serve_app.launch.address import Address
 from serve_app.launch.controller import Controller
+from serve_app.launch.ending import end_from_outside
 from serve_app.launch.folder import RunFolder
 from serve_app.launch.local_ray import SlowStartError, local_ray, parts_of_this_ray
 from serve_app.launch.reports import Doing, Failed, Order, Report, Serving, Warned
@@ -71,8 +71,7 @@ def _follow(orders: BinaryIO | FileIO, order: Order, stop: threading.Event) -> N
     if orders.readline() == STOP:
         stop.set()
         orders.readline()
-    session.end(os.getpid(), Path(order.folder))
-    RunFolder(Path(order.folder), order.lock).clear()
+    end_from_outside(RunFolder(Path(order.folder), order.lock))
     os._exit(1)
 
 

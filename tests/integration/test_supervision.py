@@ -99,7 +99,7 @@ def ranks(server: Server) -> bool:
         return False
 
 
-def test_what_dies_is_replaced_or_not_needed_and_none_but_its_user_can_open_it(server: Server) -> None:
+def test_what_dies_is_replaced_or_not_needed_and_none_but_its_user_can_open_it(server: Server, tmp_path: Path) -> None:
     _nobody_can_open(server)
     _no_port_is_open_without_the_token(server)
     for named in ("ray::ServeController", "haproxy", SCORER, GATEWAY, "ray::ProxyActor"):
@@ -115,6 +115,8 @@ def test_what_dies_is_replaced_or_not_needed_and_none_but_its_user_can_open_it(s
     leader, where = driver(server).pid, server.folder
     server.process.kill()
     ended_whole(server, leader, where, END_S)
+    (kept,) = (tmp_path / "state" / "rayrank" / "logs").iterdir()
+    assert (kept / "ray" / "raylet.out").stat().st_size > 0
 
 
 @pytest.mark.parametrize(
