@@ -16,7 +16,8 @@ from serve_app.engine.layers.packed import Packed
 from serve_app.engine.layers.past import Beginning, Past
 from serve_app.engine.layers.placement import Placement
 
-BLOCK = 256  # tokens that ask at once: with more of them more of what they see is masked
+# Tokens that ask at once: with more of them more of what they see is masked, with fewer there are more calls.
+BLOCK, BLOCK_OF_GPU = 64, 256
 MOST_SEEN = 16_384  # tokens of one call: a beginning's keys and values come once for each sequence of it
 
 
@@ -59,9 +60,10 @@ class CausalRuns:
     def __init__(self, step: Packed, dtype: torch.dtype) -> None:
         self._runs = list(_runs(step))
         most = max(run.tokens + (run.beginning.tokens if run.beginning else 0) for run in self._runs)
+        device = step.token_ids.device
+        block = BLOCK if device.type == "cpu" else BLOCK_OF_GPU
         # A token of the last block sees all columns but those of the tokens behind it.
-        masked = torch.full((BLOCK, most), -torch.inf, dtype=dtype, device=step.token_ids.device)
-        self._mask = masked.triu(most - BLOCK + 1)
+        self._mask = torch.full((block, most), -torch.inf, dtype=dtype, device=device).triu(most - block + 1)
 
     def in_layer(self, layer: int) -> LayerAttention:
         """See StepCausalAttention."""
@@ -79,7 +81,7 @@ class _RunsOfLayer:
     def __call__(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """See LayerAttention."""
         out = torch.empty_like(query)
-        row = token = 0
+        row, token, block = 0, 0, len(self._mask)
         for run in self._runs:
             rows = 1 if self._last_tokens else run.tokens
             next_row, next_token = row + run.count * rows, token + run.count * run.tokens
@@ -89,8 +91,8 @@ class _RunsOfLayer:
             values = _behind(past.values[self._layer] if past else None, value[own], run)
             asking, into = query[row:next_row].view(shape).transpose(1, 2), out[row:next_row].view(shape)
             first = keys.shape[2] - rows  # tokens that all rows see
-            for start in range(0, rows, BLOCK):
-                stop = min(start + BLOCK, rows)
+            for start in range(0, rows, block):
+                stop = min(start + block, rows)
                 attended = functional.scaled_dot_product_attention(
                     asking[:, :, start:stop],
                     keys[:, :, : first + stop],
@@ -104,7 +106,7 @@ class _RunsOfLayer:
 
     def _masked(self, rows: int, columns: int) -> torch.Tensor:
         """The mask of the last rows of so many columns."""
-        return self._mask[BLOCK - rows :, self._mask.shape[1] - columns :]
+        return self._mask[len(self._mask) - rows :, self._mask.shape[1] - columns :]
 
 
 def _behind(past: torch.Tensor | None, own: torch.Tensor, run: Run) -> torch.Tensor:

@@ -84,6 +84,10 @@ class FusedPlacement(Placement):
         """See Placement."""
         return FusedBlockEnd(*self._own(product), rms_norm_of_sum(weight.to(self.device), epsilon))
 
+    def turning(self, product: Product, size: int) -> Product:  # noqa: ARG002
+        """See Placement: kernels turn halves of a head."""
+        return product
+
     def turn(self, weight: torch.Tensor | None, epsilon: float) -> Turn:
         """See Placement."""
         return FusedTurn(None if weight is None else weight.to(self.device), epsilon)

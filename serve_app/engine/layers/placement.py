@@ -17,7 +17,7 @@ from serve_app.engine.layers.linear import Linear, ResidualLinear, linear, stead
 from serve_app.engine.layers.norm import LayerNorm, RmsNorm
 from serve_app.engine.layers.packed import Packed, buffer
 from serve_app.engine.layers.quantised import QuantisedLinear
-from serve_app.engine.layers.turn import PlainTurn, Turn
+from serve_app.engine.layers.turn import PlainTurn, Turn, in_pairs
 from serve_app.engine.memory import NumberBytes
 from serve_app.scheduling.device import DeviceLostError
 
@@ -153,18 +153,23 @@ class Placement:
 
     def rms_norm(self, weight: torch.Tensor, epsilon: float) -> Callable[[torch.Tensor], torch.Tensor]:
         """A normalisation by the root of the mean square, in the placement's type. weight: float32 (width,)."""
-        return RmsNorm(weight.to(self.device, self.dtype), epsilon)
+        return RmsNorm(weight.to(self.device), epsilon)
 
     def rms_block_end(self, product: Product, weight: torch.Tensor, epsilon: float) -> BlockEnd:
         """The same as `block_end` with a norm of that kind. weight: of the norm, float32 (width,)."""
-        return PlainBlockEnd(self.linear(*product), RmsNorm(weight.to(self.device, self.dtype), epsilon))
+        return PlainBlockEnd(self.linear(*product), RmsNorm(weight.to(self.device), epsilon))
 
     def turn(self, weight: torch.Tensor | None, epsilon: float) -> Turn:
         """What a decoder's layer does with its queries or keys.
 
         weight: of the norm of a head's numbers, float32 (size,); None where the family has none.
         """
-        return PlainTurn(None if weight is None else self.rms_norm(weight, epsilon))
+        return PlainTurn(None if weight is None else RmsNorm(in_pairs(weight, len(weight)).to(self.device), epsilon))
+
+    def turning(self, product: Product, size: int) -> Product:
+        """A product of queries or keys, its rows in the order in which this placement turns heads of this size."""
+        weight, bias = product
+        return in_pairs(weight, size), in_pairs(bias, size)
 
     def embed(self, tables: Tables, norm: Norm, epsilon: float) -> Embed:
         """A model's input, from its tables: added and normalised in float32, whatever the type is."""

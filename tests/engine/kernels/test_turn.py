@@ -5,7 +5,7 @@ import torch
 
 from serve_app.engine.layers.fused import FusedTurn
 from serve_app.engine.layers.norm import RmsNorm
-from serve_app.engine.layers.turn import Angles, PlainTurn
+from serve_app.engine.layers.turn import Angles, PlainTurn, in_pairs
 
 pytestmark = pytest.mark.usefixtures("on_cpu")
 
@@ -21,14 +21,15 @@ def test_heads_are_normalised_and_turned_as_by_the_plain_form(dtype: torch.dtype
     key, _ = (torch.randn(TOKENS, 2, HEADS, size) * 3).to(dtype).unbind(1)
     weight, places = torch.rand(size) + 0.5, torch.rand(TOKENS, size // 2) * 8_000
     angles = Angles(places.cos(), places.sin())
-    plain = PlainTurn(RmsNorm(weight, EPSILON) if normed else None)(key.float(), angles)
+    norm = RmsNorm(in_pairs(weight, size), EPSILON) if normed else None
+    plain = PlainTurn(norm)(in_pairs(key, size, -1).float(), angles)
     found = FusedTurn(weight if normed else None, EPSILON)(key, angles)
     assert found.is_contiguous()
     assert found.dtype == dtype
     # As many roundings as there are steps, of numbers that a turn may have mixed with larger ones.
     roundings, largest = (3, 8.0) if normed else (1, 20.0)
     bound = 2e-6 if dtype == torch.float32 else roundings * torch.finfo(dtype).eps
-    torch.testing.assert_close(found.float(), plain, atol=bound * largest, rtol=0)
+    torch.testing.assert_close(in_pairs(found, size, -1).float(), plain, atol=bound * largest, rtol=0)
 
 
 def test_rows_of_other_tokens_change_no_row() -> None:

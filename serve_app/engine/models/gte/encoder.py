@@ -22,6 +22,7 @@ class Layer:
         self._shape = (config.heads, config.head_size)
         read, name = layer_tensors(weights, index, config), f"layer.{index}"
         query, key, value = read.query_key_value
+        query, key = (placement.turning(each, config.head_size) for each in (query, key))
         self._query = placement.normalised_linear(f"{name}.attention", *query)
         weight, bias = (torch.cat(pair) for pair in zip(key, value, strict=True))
         self._key_value = placement.normalised_linear(f"{name}.attention", weight, bias)

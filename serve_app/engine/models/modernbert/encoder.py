@@ -27,8 +27,11 @@ class Layer:
 
         biased = config.attention_bias
         weight, bias = weights.linear(f"{name}.attn.Wqkv", 3 * hidden, hidden, bias=biased)
-        self._query = placement.normalised_linear(f"{name}.attn", weight[:hidden], bias[:hidden])
-        self._key_value = placement.normalised_linear(f"{name}.attn", weight[hidden:], bias[hidden:])
+        query, key, value = zip(weight.chunk(3), bias.chunk(3), strict=True)
+        query, key = (placement.turning(each, config.head_size) for each in (query, key))
+        self._query = placement.normalised_linear(f"{name}.attn", *query)
+        weight, bias = (torch.cat(pair) for pair in zip(key, value, strict=True))
+        self._key_value = placement.normalised_linear(f"{name}.attn", weight, bias)
         attended = weights.linear(f"{name}.attn.Wo", hidden, hidden, bias=biased)
         weight, bias = weights.linear(f"{name}.mlp.Wi", 2 * inner, hidden, bias=config.mlp_bias)
         activated, factor = (weight[:inner], bias[:inner]), (weight[inner:], bias[inner:])

@@ -37,11 +37,15 @@ class Layer:
             # A layer of an 8B in float32 has 0.7 GiB; so it is converted product by product.
             return weights.mapped_linear(f"{name}.{part}", outputs, inputs, bias=bias)
 
-        query = product("self_attn.q_proj", config.query_width, hidden, bias=config.input_bias)
-        key, value = (
-            product(f"self_attn.{part}", config.key_width, hidden, bias=config.input_bias)
-            for part in ("k_proj", "v_proj")
+        query, key, value = (
+            product(f"self_attn.{part}", width, hidden, bias=config.input_bias)
+            for part, width in (
+                ("q_proj", config.query_width),
+                ("k_proj", config.key_width),
+                ("v_proj", config.key_width),
+            )
         )
+        query, key = (placement.turning(each, config.size) for each in (query, key))
         self._query = placement.normalised_linear(f"{name}.self_attn", *query)
         self._key_value = placement.normalised_linear(
             f"{name}.self_attn", torch.cat([key[0], value[0]]), torch.cat([key[1], value[1]])
