@@ -13,7 +13,7 @@ from serve_app.catalog.measured import Measurements
 from serve_app.catalog.problem import first_problem
 from serve_app.domain.errors import shown
 from serve_app.domain.prompt_template import PromptTemplate
-from serve_app.settings import PricingSettings, Settings
+from serve_app.settings import ModelSettings, PricingSettings, Settings
 
 
 def served_cards(settings: Settings) -> list[Card]:
@@ -27,12 +27,8 @@ def served_cards(settings: Settings) -> list[Card]:
     catalog, measurements = load_catalog(), Measurements(Path(settings.results))
     cards = []
     for place, model in enumerate(settings.models):
-        card = resolve(model.name, catalog)
+        card = asked_card(model, catalog, f"models[{place}]")
         card = card.on_simulated_device() if model.engine.simulated else measurements.on(card, model.id)
-        if model.truncation:
-            card = replace(card, truncation=model.truncation)
-        if model.prompt is not None:
-            card = _asked(card, model.prompt, catalog, f"models[{place}]")
         try:
             card = _priced(card, model.pricing)
         except ValidationError as error:
@@ -42,6 +38,17 @@ def served_cards(settings: Settings) -> list[Card]:
     if twice := [name for name, count in names.items() if count > 1]:
         raise CatalogError(f"two served models are called {twice[0]!r}: give one of them another `id`")
     return cards
+
+
+def asked_card(model: ModelSettings, catalog: Catalog, place: str) -> Card:
+    """The card of a model, asked as its settings say. place: of the settings, for messages.
+
+    Raises CatalogError when there is no such model, or it cannot be asked so.
+    """
+    card = resolve(model.name, catalog)
+    if model.truncation:
+        card = replace(card, truncation=model.truncation)
+    return card if model.prompt is None else _asked(card, model.prompt, catalog, place)
 
 
 def _asked(card: Card, prompt: PromptTemplate | str, catalog: Catalog, place: str) -> Card:

@@ -98,14 +98,16 @@ class TextSide:
         return alone.size - (int(alone[-1]) in self.tokenizer.special_ids)
 
 
-def check(directory: Path) -> None:
-    """Raise ModelError when the directory lacks a file, or its config.json, tokenizer or weights cannot be served.
+def check(directory: Path, template: PromptTemplate | None) -> ModelConfig:
+    """What a model directory says. Reads no tensor and imports no torch.
 
-    Reads no tensor and imports no torch.
+    template: how the model is asked, in place of what its directory says. Raises ModelError when the directory lacks a
+    file, or its config.json, tokenizer or weights cannot be served.
     """
-    config = read_model(directory)
+    config = read_model(directory, template)
     check_tokenizer_files(config.directory, causal=config.encoder.causal)
     _require_weights(config)
+    return config
 
 
 def load_text_side(

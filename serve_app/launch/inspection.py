@@ -10,8 +10,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
+from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.measured import load_results
 from serve_app.catalog.problem import problem
+from serve_app.catalog.served import asked_card
 from serve_app.domain.errors import UserError
 from serve_app.launch.config_file import BUILDER, parsed_yaml, read_text, says
 from serve_app.launch.config_lines import Lines, Place, lines_of
@@ -155,10 +157,14 @@ class _Look:
             yield self._fault((*place, "name"), "no such directory here; a cluster needs it on every node", "warn")
             return
         alone = Settings.model_construct(models=(model,))
+        sound = True
         for fault in self._of_build(alone, (*place, "name"), f"model {model.name!r}: "):
+            sound = False
             inner = IN_MODEL.match(fault.said)
             said = fault.said.removeprefix(f"{inner[0]}: ") if inner else fault.said
             yield self._fault((*place, *inner[1].split(".")), said) if inner else fault
+        if sound and Path(model.name).is_dir():
+            yield from self._of_directory(model, (*place, "name"))
         if model.engine.device == "cuda" and not model.scaling.gpus:
             said = "is 0, and engine.device is cuda: replicas may come to a node without a GPU, or all to one GPU"
             yield self._fault((*place, "scaling", "gpus"), said, "warn")
@@ -171,6 +177,18 @@ class _Look:
             build(settings)
         except UserError as error:
             yield self._fault(place, str(error).removeprefix(known))
+
+    def _of_directory(self, model: ModelSettings, place: Place) -> Iterator[Fault]:
+        """What a replica would say of a directory that is here."""
+        from serve_app.engine.assembly import check  # else every command would import tokenizers
+
+        card = asked_card(model, load_catalog(), "")
+        if card.source.path is None:  # a card's name is its model, whatever lies here under the same name
+            return
+        try:
+            check(card.source.path, card.prompt)
+        except UserError as error:
+            yield self._fault(place, str(error))
 
     def of_the_accounts(self, settings: Settings | None) -> Iterator[Fault]:
         """Whether the ledger's place can be one, and can be shared. settings: None where they are wrong."""

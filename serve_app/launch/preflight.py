@@ -29,7 +29,7 @@ def require_models(settings: Settings) -> list[Card]:
     failures = []
     for card in cards:
         try:
-            check(locate(card.source))
+            check(locate(card.source), card.prompt)
         except UserError as error:
             failures.append(error)
     if len(failures) == len(cards):

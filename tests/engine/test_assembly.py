@@ -81,7 +81,7 @@ from serve_app.engine.assembly import check, load_device, load_text_side
 from serve_app.scheduling.rate import measured
 from serve_app.settings import EngineSettings, SimulatedDevice
 directory = Path(sys.argv[1])
-check(directory)
+check(directory, None)
 load_text_side(directory)
 load_device(directory, EngineSettings(simulated=SimulatedDevice()))
 assert "torch" not in sys.modules
@@ -107,7 +107,7 @@ def test_where_a_process_cannot_be_bound_to_cores_all_of_them_are_used(monkeypat
 
 
 def test_a_sound_directory_passes_the_check(tiny_model: TinyModel) -> None:
-    check(tiny_model.directory)
+    check(tiny_model.directory, None)
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_the_check_names_what_is_missing(tiny_models: TinyModels, tmp_path: Path
     directory = Path(shutil.copytree(tiny_models[CROSS].directory, tmp_path / "model"))
     (directory / missing).unlink()
     with pytest.raises(ModelError, match=named):
-        check(directory)
+        check(directory, None)

@@ -213,7 +213,7 @@ def test_an_index_that_leads_nowhere_is_named(directory: Path, content: str, nam
     (directory / "model.safetensors.index.json").write_text(content)
     assert named in refusal(directory)
     with pytest.raises(ModelError):
-        check(directory)
+        check(directory, None)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 
 from serve_app.launch.config_file import ConfigFileError
 from serve_app.launch.inspection import inspect
+from tests.tiny_decoders import make_tiny_decoder
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
 HEAD = "applications:\n  - import_path: serve_app.app:build\n    args:\n"
@@ -67,6 +68,14 @@ def test_all_faults_are_told_at_once_with_line_and_field(config: Path) -> None:
     ]
     assert {level for level, *_ in faults} == {"wrong"}
     assert not inspect(config).sound
+
+
+def test_a_directory_that_no_replica_could_serve_is_told(config: Path, tmp_path: Path) -> None:
+    directory = make_tiny_decoder(tmp_path / "decoder", "qwen3", "answers").directory
+    [(level, line, field, said)] = args(config, f"models: [{{name: '{directory}'}}]")
+    assert (level, line, field) == ("wrong", 4, "models.0.name")
+    assert said.startswith(f"{directory}: a decoder reads query and document in a prompt, and there is none")
+    assert args(config, f"models: [{{name: '{directory}', prompt: Qwen/Qwen3-Reranker-0.6B}}]") == []
 
 
 def test_a_list_whose_only_item_is_wrong_is_not_called_too_short(config: Path) -> None:

@@ -6,8 +6,9 @@ from rich.console import Console
 
 from serve_app.domain.errors import UserError
 from serve_app.launch import preflight
-from serve_app.launch.preflight import GIB, free_memory, require_memory, with_results
+from serve_app.launch.preflight import GIB, free_memory, require_memory, require_models, with_results
 from serve_app.settings import Settings
+from tests.tiny_decoders import make_tiny_decoder
 
 
 @pytest.fixture
@@ -27,6 +28,14 @@ def test_a_container_that_is_too_small_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(preflight, "free_memory", lambda: GIB)
     with pytest.raises(UserError, match="GiB of memory are needed"):
         require_memory()
+
+
+def test_a_model_is_looked_at_as_it_will_be_asked(tmp_path: Path) -> None:
+    directory = make_tiny_decoder(tmp_path / "decoder", "qwen3", "answers").directory
+    with pytest.raises(UserError, match="a decoder reads query and document in a prompt, and there is none"):
+        require_models(Settings(models=({"name": str(directory)},)))
+    [card] = require_models(Settings(models=({"name": str(directory), "prompt": "Qwen/Qwen3-Reranker-0.6B"},)))
+    assert card.prompt
 
 
 def test_results_are_found_from_any_folder_and_what_is_wrong_with_them_is_told(

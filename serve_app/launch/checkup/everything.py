@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from serve_app.catalog.card import Card
-from serve_app.catalog.location import locate_here
 from serve_app.engine import nvidia
 from serve_app.launch.address import Address
 from serve_app.launch.checkup import gpu, machine, places, versions
@@ -30,7 +29,7 @@ def check_up(settings: Settings, address: Address, ingress: Ingress) -> Iterator
     if on_gpu:
         yield gpu.compiler()
     on_cpu, scorers, missing = 0, 0, 0
-    for model, (finding, card, here) in zip(settings.models, models(settings.models), strict=True):
+    for model, (finding, card, config) in zip(settings.models, models(settings.models), strict=True):
         yield finding
         if card is None:
             continue
@@ -41,9 +40,9 @@ def check_up(settings: Settings, address: Address, ingress: Ingress) -> Iterator
             pass
         elif device == "cpu":
             on_cpu += count * _weight_bytes(card)
-        elif on_gpu and here:
-            yield gpu.memory(gpus, model.name, locate_here(card.source), model.engine.precision)
-        if card.source.hub and not here:
+        elif on_gpu and config is not None:
+            yield gpu.memory(gpus, model.name, config, model.engine.precision)
+        if card.source.hub and config is None:
             missing += _weight_bytes(card)
     yield machine.memory(on_cpu, scorers)
     if missing:

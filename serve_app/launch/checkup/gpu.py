@@ -7,7 +7,7 @@ from pathlib import Path
 
 from serve_app.domain.model import Precision
 from serve_app.engine.memory import CUDA_CONTEXT_BYTES, GIB, NumberBytes, needed_bytes, table_bytes
-from serve_app.engine.modules.model_config import read_model
+from serve_app.engine.modules.model_config import ModelConfig
 from serve_app.engine.nvidia import Gpus, dotted, obstacle
 from serve_app.launch.checkup.finding import Finding, State, ok
 
@@ -32,9 +32,8 @@ def judged(gpus: Gpus, *, wanted: bool) -> Finding:
     return Finding(NAME, bad, f"{found.said}: {ON_CPU}", found.todo)
 
 
-def memory(gpus: Gpus, name: str, directory: Path, precision: Precision) -> Finding:
-    """Whether a model has room on a GPU that nothing else is on. Raises ModelError where its directory is not sound."""
-    config = read_model(directory)
+def memory(gpus: Gpus, name: str, config: ModelConfig, precision: Precision) -> Finding:
+    """Whether a model has room on a GPU that nothing else is on."""
     tables = table_bytes(config.encoder, config.directory)
     needs = {
         each: needed_bytes(config.encoder, "cuda", NumberBytes.of_type(size, tables)) + CUDA_CONTEXT_BYTES

@@ -34,7 +34,7 @@ def refusal(directory: Path) -> str:
 
 
 def test_the_directory_is_sound_before_it_is_spoilt(sound: Path) -> None:
-    check(sound)
+    check(sound, None)
     assert Model.load(sound).width == 8
 
 
@@ -309,13 +309,13 @@ def test_a_modules_weights_that_are_not_whole_are_named_before_torch_is_imported
     path = sound / "2_Dense" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(ModelError, match=r"2_Dense/model\.safetensors: not a valid safetensors file"):
-        check(sound)
+        check(sound, None)
 
 
 def test_pickled_weights_of_a_module_are_refused(sound: Path) -> None:
     (sound / "2_Dense" / "model.safetensors").rename(sound / "2_Dense" / "pytorch_model.bin")
     with pytest.raises(ModelError, match=r"2_Dense/pytorch_model\.bin: pickled weights"):
-        check(sound)
+        check(sound, None)
 
 
 @pytest.mark.parametrize(

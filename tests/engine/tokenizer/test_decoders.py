@@ -34,7 +34,7 @@ def released(directory: Path) -> Any:
 
 
 def test_qwens_files_give_the_released_ids(directory: Path) -> None:
-    check(directory)
+    check(directory, None)
     assert ours(directory) == released(directory)
 
 
@@ -62,7 +62,7 @@ def test_a_decoders_padding_may_stand_ahead_of_a_text(directory: Path) -> None:
     padding |= {"pad_id": 700, "pad_type_id": 0, "pad_token": "<|endoftext|>"}
     change_json(directory / "tokenizer.json", lambda content: content.update(padding=padding))
     configure_tokenizer(directory, padding_side="left")
-    check(directory)
+    check(directory, None)
     assert read_model(directory, QWEN_EMBEDDING).load_tokenizer().padding_id == 700
     assert ours(directory) == before
     with pytest.raises(ModelError, match="padding_side: 'left' is not supported; supported: right"):
@@ -72,7 +72,7 @@ def test_a_decoders_padding_may_stand_ahead_of_a_text(directory: Path) -> None:
 def test_a_side_that_there_is_not_is_refused_of_a_decoder_too(directory: Path) -> None:
     configure_tokenizer(directory, padding_side="both")
     with pytest.raises(ModelError, match="padding_side: 'both' is not supported"):
-        check(directory)
+        check(directory, None)
 
 
 def test_a_vocabulary_in_two_files_gives_the_same_ids(directory: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
 from serve_app.domain.model import Precision
+from serve_app.engine.modules.model_config import read_model
 from serve_app.engine.nvidia import Gpus
 from serve_app.launch.checkup.finding import State
 from serve_app.launch.checkup.gpu import compiler, judged, memory
@@ -45,7 +46,7 @@ def test_a_gpu_that_cannot_be_used_is_worse_where_it_must_be(
     ],
 )
 def test_a_model_without_room_on_the_gpu_is_wrong(mib: int, precision: Precision, state: State, todo: str) -> None:
-    embedded = locate(resolve(EMBEDDED_MODEL, load_catalog()).source)
+    embedded = read_model(locate(resolve(EMBEDDED_MODEL, load_catalog()).source))
     found = memory(replace(GOOD, memory=mib * 2**20), "embedded", embedded, precision)
     assert (found.state, found.todo) == (state, todo)
     assert "embedded takes about 1.4 GiB in fast, 1.8 GiB in exact; the GPU has" in found.said

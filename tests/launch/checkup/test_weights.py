@@ -9,15 +9,24 @@ from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import locate, resolve
 from serve_app.launch.checkup.weights import models
 from serve_app.settings import EMBEDDED_MODEL, ModelSettings
+from tests.tiny_decoders import make_tiny_decoder
 
 
-def state(name: str) -> tuple[str, str, bool]:
-    [(finding, _, here)] = models((ModelSettings(name=name),))
-    return finding.state, f"{finding.said} {finding.todo}", here
+def state(name: str, **settings: str) -> tuple[str, str, bool]:
+    [(finding, _, config)] = models((ModelSettings(name=name, **settings),))
+    return finding.state, f"{finding.said} {finding.todo}", config is not None
 
 
 def test_a_model_that_is_whole_is_well() -> None:
     assert state("embedded")[::2] == ("ok", True)
+
+
+def test_a_decoder_is_looked_at_as_it_is_asked(tmp_path: Path) -> None:
+    directory = str(make_tiny_decoder(tmp_path / "decoder", "qwen3", "answers").directory)
+    told, said, here = state(directory)
+    assert (told, here) == ("wrong", False)
+    assert "reads query and document in a prompt, and there is none" in said
+    assert state(directory, prompt="Qwen/Qwen3-Reranker-0.6B")[::2] == ("ok", True)
 
 
 def test_weights_that_break_off_are_wrong(tmp_path: Path) -> None:
