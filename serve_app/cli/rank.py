@@ -18,19 +18,19 @@ from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
 from serve_app.cli.document_formats import Format
 from serve_app.cli.documents import read_documents
+from serve_app.cli.instruction_option import InstructionOption, named_instruction
 from serve_app.cli.interrupt import ended_at_once
 from serve_app.cli.terminal import ModelOption, PrecisionOption, notices
 from serve_app.domain.answer import RankedDocument, Ranking
 from serve_app.domain.errors import ServiceError, UserError
 from serve_app.domain.float32 import shortest
-from serve_app.domain.request import Document, Instruction, RerankRequest
+from serve_app.domain.request import Document, RerankRequest
 from serve_app.domain.terms import Terms
 from serve_app.domain.text_files import require_unicode
 from serve_app.settings import EMBEDDED_MODEL, EngineSettings
 
 SHOWN_CHARACTERS = 100  # of a document in the table
 DAY_S = 86_400.0
-INSTRUCTION = "--instruction"
 
 
 def rank(
@@ -51,21 +51,16 @@ def rank(
         str | None, typer.Option("--column", "-c", help="The table's column or JSON's field with the text.")
     ] = None,
     top: Annotated[int | None, typer.Option("--top", "-n", min=1, help="Show only this many, the best.")] = None,
-    instruction: Annotated[
-        str | None, typer.Option("--instruction", "-i", help="How to judge, in place of the model's own instruction.")
-    ] = None,
+    instruction: InstructionOption = None,
     raw: Annotated[bool, typer.Option("--raw", help="The model's own scores in place of 0 to 1.")] = False,
 ) -> None:
     """Rank a file's documents here, without a server: a table on a terminal, JSONL in a pipe."""
     if not query.strip():
         raise UserError("the query must not be empty or blank")
     require_unicode(query, "the query")
-    if instruction is not None and not instruction.strip():
-        raise UserError(f"{INSTRUCTION} must not be empty or blank; leave it out for the model's own")
-    require_unicode(instruction or "", INSTRUCTION)
+    told = named_instruction(instruction)
     documents = read_documents(file, form, column)
     card = resolve(model, load_catalog())
-    told = None if instruction is None else Instruction(instruction, INSTRUCTION)
     request = RerankRequest(card.id, query, documents, top_n=top, raw_scores=raw, instruction=told)
     try:
         with ended_at_once():  # a step of the engine's thread is not waited for

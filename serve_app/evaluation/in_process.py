@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from serve_app.domain.answer import Embeddings
 from serve_app.domain.errors import ServiceError, UserError
 from serve_app.domain.input_format import Similarity
 from serve_app.domain.model import Pricing
-from serve_app.domain.request import Document, EmbedRequest, InputType, RerankRequest
+from serve_app.domain.request import Document, EmbedRequest, InputType, Instruction, RerankRequest
 from serve_app.domain.scores import similarities
 from serve_app.domain.terms import Terms
 from serve_app.evaluation.fingerprint import file_digests, fingerprint
@@ -38,20 +39,25 @@ LIBRARIES = ("tokenizers", "torch")  # whose versions may change a score
 
 @asynccontextmanager
 async def engine_scorer(
-    card: Card, engine: EngineSettings | None = None, scored: Callable[[int], object] = lambda _: None
+    card: Card,
+    engine: EngineSettings | None = None,
+    scored: Callable[[int], object] = lambda _: None,
+    *,
+    instruction: Instruction | None = None,
 ) -> AsyncIterator[Embedder]:
     """A card's model, loaded here and asked as the API asks it.
 
-    scored: told the number of passages after each part of the work. Raises UserError where the model cannot be served.
+    scored: told the number of passages after each part of the work. instruction: what the model is told for each query,
+    None for its own. Raises UserError where the model cannot be served.
     """
     from serve_app.service.in_process import load, served_here  # torch takes seconds to import
 
     engine = engine or EngineSettings()
     model = await asyncio.to_thread(load, card, engine)
     try:
-        facts = await asyncio.to_thread(_facts, model, engine)
+        facts = await asyncio.to_thread(_facts, model, engine, instruction)
         async with served_here(model, scored) as reranker:
-            own = EngineScorer(reranker, facts)
+            own = EngineScorer(reranker, facts, instruction)
             yield VectorScorer(own, model.text_side.form.similarity, card.pricing) if facts.embeds else own
     finally:
         model.worker.shutdown(wait=False)
@@ -60,8 +66,8 @@ async def engine_scorer(
 class EngineScorer:
     """See Embedder."""
 
-    def __init__(self, reranker: "Reranker", facts: ScorerFacts) -> None:
-        self._reranker, self.facts = reranker, facts
+    def __init__(self, reranker: "Reranker", facts: ScorerFacts, instruction: Instruction | None) -> None:
+        self._reranker, self.facts, self._instruction = reranker, facts, instruction
 
     async def score(self, query: str, documents: Sequence[str], *, alone: bool = False) -> QueryScores:  # noqa: ARG002
         """See Scorer. A blank query is refused, as the API refuses it; a blank document is scored, as there."""
@@ -70,7 +76,9 @@ class EngineScorer:
         if not documents:
             return QueryScores([], 0.0, 0, 0, 0)
         texts = [Document(well_formed(text)) for text in documents]
-        request = RerankRequest(self.facts.model, well_formed(query), texts, raw_scores=True)
+        request = RerankRequest(
+            self.facts.model, well_formed(query), texts, raw_scores=True, instruction=self._instruction
+        )
         began = time.perf_counter()
         try:
             ranking = await self._reranker.ask(request, Terms(timeout_s=DAY_S))
@@ -89,7 +97,8 @@ class EngineScorer:
     async def embeddings(self, texts: Sequence[str], kind: InputType | None = None) -> Embeddings:
         """Vectors, and what they cost."""
         inputs = [well_formed(text) for text in texts]
-        request = EmbedRequest(self.facts.model, inputs, input_type=kind, truncate=True)
+        told = self._instruction if kind == "query" else None
+        request = EmbedRequest(self.facts.model, inputs, input_type=kind, truncate=True, instruction=told)
         try:
             return await self._reranker.ask(request, Terms(timeout_s=DAY_S))
         except ServiceError as error:
@@ -139,16 +148,18 @@ def well_formed(text: str) -> str:
     return HALF_A_PAIR.sub("\ufffd", text)
 
 
-def _facts(model: "LoadedModel", engine: EngineSettings) -> ScorerFacts:
+def _facts(model: "LoadedModel", engine: EngineSettings, instruction: Instruction | None) -> ScorerFacts:
     """Who scores. What a query took is of one machine, so that another one's scores have another fingerprint."""
     card, device = model.card, model.device
-    where = machine(device.device_name)
+    where, said = machine(device.device_name), None if instruction is None else instruction.text
     differing = {
         "rayrank": __version__,
         **{library: version(library) for library in LIBRARIES},
         "model": card.id,
         "files": file_digests(locate(card.source), card.source),
         "truncation": card.truncation,
+        "prompt": None if card.prompt is None else asdict(card.prompt),
+        "instruction": said,
         "engine": engine.model_dump(mode="json"),
         "precision": device.precision,
         "machine": where,
@@ -156,4 +167,4 @@ def _facts(model: "LoadedModel", engine: EngineSettings) -> ScorerFacts:
     }
     price = f"{card.pricing.usd.normalize():f}" if card.pricing.usd else None
     embeds = model.text_side.head == "embedding"
-    return ScorerFacts(card.id, device.precision, where, fingerprint(differing), embeds, price)
+    return ScorerFacts(card.id, device.precision, where, fingerprint(differing), embeds, price, said)

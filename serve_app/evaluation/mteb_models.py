@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from serve_app.catalog.catalog import load_catalog
 from serve_app.catalog.location import resolve
 from serve_app.domain.errors import UserError
-from serve_app.domain.request import InputType
+from serve_app.domain.request import InputType, Instruction
 from serve_app.evaluation.at_once import for_each
 from serve_app.evaluation.in_process import engine_scorer
 from serve_app.evaluation.over_http import served_scorer
@@ -34,22 +34,32 @@ Loader = Iterable[Mapping[str, Sequence[str]]]  # mteb's batches, of which `text
 
 
 def rayrank_cross_encoder(
-    model: str | None = None, *, url: str | None = None, key: str | None = None, engine: EngineSettings | None = None
+    model: str | None = None,
+    *,
+    url: str | None = None,
+    key: str | None = None,
+    engine: EngineSettings | None = None,
+    instruction: str | None = None,
 ) -> "CrossEncoder":
     """A model that scores pairs, for mteb's reranking tasks.
 
     model: as in `rayrank rank`, loaded here, None for the embedded one; with a URL, a model that the server has, None
-    for its first. key: an API key, where the server has accounts. engine: how it computes here. Raises UserError where
-    that cannot be had, or mteb is not installed.
+    for its first. key: an API key, where the server has accounts. engine: how it computes here. instruction: what it is
+    told for each query, None for its own. Raises UserError where that cannot be had, or mteb is not installed.
     """
-    return CrossEncoder(_opened(model, url, key, engine), _framework(url))
+    return CrossEncoder(_opened(model, url, key, engine, instruction), _framework(url))
 
 
 def rayrank_encoder(
-    model: str | None = None, *, url: str | None = None, key: str | None = None, engine: EngineSettings | None = None
+    model: str | None = None,
+    *,
+    url: str | None = None,
+    key: str | None = None,
+    engine: EngineSettings | None = None,
+    instruction: str | None = None,
 ) -> "Encoder":
     """A model that turns texts into vectors, for all of mteb's tasks on text. As in rayrank_cross_encoder."""
-    return Encoder(_opened(model, url, key, engine), _framework(url))
+    return Encoder(_opened(model, url, key, engine, instruction), _framework(url))
 
 
 class _Model(Generic[Asked]):
@@ -133,15 +143,16 @@ async def _pair_scores(
 
 
 def _opened(
-    model: str | None, url: str | None, key: str | None, engine: EngineSettings | None
+    model: str | None, url: str | None, key: str | None, engine: EngineSettings | None, instruction: str | None
 ) -> AbstractAsyncContextManager[Embedder]:
     if url is not None:
         if engine is not None:
             raise UserError(f"engine settings are of a model in this process; what is at {url} has its own")
-        return served_scorer(url, key, model, concurrency=QUERIES_AT_ONCE)
+        return served_scorer(url, key, model, concurrency=QUERIES_AT_ONCE, instruction=instruction)
     if key is not None:
         raise UserError("an API key is of a server; give its url, too")
-    return engine_scorer(resolve(model or EMBEDDED_MODEL, load_catalog()), engine)
+    told = None if instruction is None else Instruction(instruction)
+    return engine_scorer(resolve(model or EMBEDDED_MODEL, load_catalog()), engine, instruction=told)
 
 
 def _framework(url: str | None) -> Literal["PyTorch", "API"]:

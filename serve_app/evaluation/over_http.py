@@ -51,13 +51,15 @@ async def served_scorer(
     *,
     timeout_s: float = TIMEOUT_S,
     concurrency: int = AT_ONCE,
+    instruction: str | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator["ServedScorer"]:
     """A model that a server has. Raises UserError where it cannot be asked.
 
     key: of an account, where the server has accounts. model: None for the server's first one. timeout_s: of one try.
-    concurrency: requests at a time. transport: what carries requests, None for the network. sleep: takes seconds.
+    concurrency: requests at a time. instruction: what the model is told for each query, None for its own. transport:
+    what carries requests, None for the network. sleep: takes seconds.
     """
     base = _base(url)
     if key is not None and not (key.isascii() and key.isprintable()):
@@ -67,7 +69,7 @@ async def served_scorer(
     timeout = httpx.Timeout(timeout_s, pool=None)
     async with httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout, transport=transport) as client:
         asker = Asker(client, base, timeout_s, sleep)
-        facts = model_facts(await asker.json("GET", "/v1/models"), base, model)
+        facts = model_facts(await asker.json("GET", "/v1/models"), base, model, instruction)
         yield ServedScorer(asker, facts, asyncio.Semaphore(concurrency))
 
 
@@ -207,7 +209,8 @@ class ServedScorer:
         done = 0
         async with self._at_once:
             while done < len(texts):
-                part, answered = await self._first(texts[done:], "/v1/embeddings", partial(_to_embed, kind))
+                body = partial(_to_embed, kind, self.facts.instruction if kind == "query" else None)
+                part, answered = await self._first(texts[done:], "/v1/embeddings", body)
                 parts.append(text_vectors(self._asker.parsed(answered), len(part), self._asker.base))
                 done += len(part)
         if len({part.shape[1] for part in parts}) > 1:
@@ -216,7 +219,8 @@ class ServedScorer:
 
     async def _next(self, query: str, documents: Sequence[str]) -> QueryScores:
         """The scores of the first documents, as many as the server takes at a time."""
-        part, answered = await self._first(documents, "/v1/rerank", partial(_to_rank, query))
+        body = partial(_to_rank, query, self.facts.instruction)
+        part, answered = await self._first(documents, "/v1/rerank", body)
         said = self._asker.parsed(answered)
         return query_scores(said, len(part), answered.seconds, self._model, self._asker.base)
 
@@ -237,13 +241,17 @@ class ServedScorer:
             self._most = min(self._most, fewer)
 
 
-def _to_rank(query: str, documents: Sequence[str]) -> dict[str, Any]:
-    return {"query": query, "documents": documents, "raw_scores": True}
+def _to_rank(query: str, instruction: str | None, documents: Sequence[str]) -> dict[str, Any]:
+    return {"query": query, "documents": documents, "raw_scores": True, **_told(instruction)}
 
 
-def _to_embed(kind: InputType | None, texts: Sequence[str]) -> dict[str, Any]:
+def _to_embed(kind: InputType | None, instruction: str | None, texts: Sequence[str]) -> dict[str, Any]:
     typed = {} if kind is None else {"input_type": kind}
-    return {"input": texts, "truncate": True, "encoding_format": "base64", **typed}
+    return {"input": texts, "truncate": True, "encoding_format": "base64", **typed, **_told(instruction)}
+
+
+def _told(instruction: str | None) -> dict[str, str]:
+    return {} if instruction is None else {"instruction": instruction}
 
 
 def _fewer(answered: Answered, count: int) -> int:

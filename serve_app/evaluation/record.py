@@ -20,9 +20,9 @@ FORM = 1  # of the file
 class SavedRun:
     """What two runs are compared by.
 
-    data: tells queries and judgements from others. precision: "" where a server did not say. values: measure → query
-    id → value, after reranking; all that the means are of, also the 0 of a query with relevant documents for which
-    nothing was found.
+    data: tells queries and judgements from others. precision: "" where a server did not say. instruction: "" for the
+    model's own. values: measure → query id → value, after reranking; all that the means are of, also the 0 of a query
+    with relevant documents for which nothing was found.
     """
 
     path: Path
@@ -30,6 +30,7 @@ class SavedRun:
     data: str
     model: str
     precision: str
+    instruction: str
     values: Mapping[str, Mapping[str, float]]
 
 
@@ -42,6 +43,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "first_stage": collection.first_stage,
         "model": scorer.model,
         "precision": scorer.precision,
+        "instruction": scorer.instruction,
         "machine": scorer.machine,
         "command": outcome.command,
         "at": outcome.at,
@@ -97,7 +99,7 @@ def load_saved(path: Path) -> SavedRun:
         for by_query in values.values():
             by_query.update(dict.fromkeys(record["not_found"], 0.0))
         dataset, data, model, precision = (str(record[name]) for name in ("dataset", "data", "model", "precision"))
-        found = SavedRun(path, dataset, data, model, precision, values)
+        found = SavedRun(path, dataset, data, model, precision, str(record.get("instruction") or ""), values)
         known = record["form"] == FORM
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None

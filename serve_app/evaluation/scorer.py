@@ -15,7 +15,7 @@ class ScorerFacts:
     """Who scores. fingerprint: changes whenever scores might, so that kept scores are never taken for another's.
 
     precision: that is computed in, or "" where a server does not say. machine: in words. usd_per_1k_documents: None
-    where it is not known.
+    where it is not known. instruction: what the model is told for each query, None for its own.
     """
 
     model: str
@@ -24,6 +24,7 @@ class ScorerFacts:
     fingerprint: str
     embeds: bool = False
     usd_per_1k_documents: str | None = None
+    instruction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

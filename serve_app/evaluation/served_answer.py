@@ -18,7 +18,17 @@ from serve_app.evaluation.scorer import QueryScores, ScorerFacts
 HIGHEST = float(np.finfo(np.float32).max)  # of a score, which is kept as float32
 MOST_CHARACTERS = 300  # of a server's message
 # Of what is said of a model, what its scores and their price depend on. `created` changes with every deploy.
-TELLING = ("id", "created", "architecture", "context_length", "parameters", "published", "updated", "pricing")
+TELLING = (
+    "id",
+    "created",
+    "architecture",
+    "context_length",
+    "parameters",
+    "instruction",
+    "published",
+    "updated",
+    "pricing",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +39,11 @@ class ServedModelFacts:
     nano_dollars: Decimal | None
 
 
-def model_facts(listed: Any, url: str, model: str | None) -> ServedModelFacts:
+def model_facts(listed: Any, url: str, model: str | None, instruction: str | None = None) -> ServedModelFacts:
     """What the list of a server's models says of one. model: id or alias, in any case; None for the first.
 
-    Raises UserError where there is no such model, or no such list.
+    instruction: what it will be told for each query, None for its own. Raises UserError where there is no such model,
+    or no such list.
     """
     entries = listed.get("data") if isinstance(listed, dict) else None
     if not isinstance(entries, list) or not all(isinstance(each, dict) and _named(each) for each in entries):
@@ -45,7 +56,7 @@ def model_facts(listed: Any, url: str, model: str | None) -> ServedModelFacts:
         raise UserError(f"{url}: the model {shown(model or '')} is not served there; served: {_one_line(served)}")
     entry = found[0]
     price = _price(entry.get("pricing"))
-    telling = {"url": url, **{name: entry.get(name) for name in TELLING}}
+    telling = {"url": url, "told": instruction, **{name: entry.get(name) for name in TELLING}}
     precision = entry.get("precision")
     facts = ScorerFacts(
         model=entry["id"],
@@ -54,6 +65,7 @@ def model_facts(listed: Any, url: str, model: str | None) -> ServedModelFacts:
         fingerprint=fingerprint(telling),
         embeds=entry.get("embeds") is True,
         usd_per_1k_documents=None if price is None else f"{price.normalize():f}",
+        instruction=instruction,
     )
     return ServedModelFacts(facts, None if price is None else price * NANO_DOLLARS / 1_000)
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from serve_app.cli.account_options import JsonOption
-from serve_app.domain.errors import UserError
+from serve_app.domain.errors import UserError, shown
 from serve_app.evaluation.outcome import Difference
 from serve_app.evaluation.paired import difference
 from serve_app.evaluation.record import SavedRun, load_saved
@@ -40,8 +40,10 @@ def compare(first: SavedFile, second: SavedFile, *, as_json: JsonOption = False)
             "dataset": one.dataset,
             "first": one.model,
             "first_precision": one.precision,
+            "first_instruction": one.instruction,
             "second": other.model,
             "second_precision": other.precision,
+            "second_instruction": other.instruction,
         }
         differences = {name: asdict(change) for name, change in found.items()}
         typer.echo(json.dumps(record | {"change": differences}, ensure_ascii=False))
@@ -69,7 +71,8 @@ def _require_same_data(one: SavedRun, other: SavedRun) -> None:
 
 
 def _named(run: SavedRun) -> str:
-    return f"{run.model}{f', {run.precision}' if run.precision else ''} ({run.path})"
+    told = f"told {shown(run.instruction)}" if run.instruction else ""
+    return f"{', '.join(filter(None, (run.model, run.precision, told)))} ({run.path})"
 
 
 def _table(one: SavedRun, other: SavedRun, found: dict[str, Difference]) -> Table:

@@ -15,6 +15,7 @@ from serve_app.cli.evaluation.column_option import ColumnOption, named_columns
 from serve_app.cli.evaluation.command_line import command_line, now, results_folder
 from serve_app.cli.evaluation.progress import Watch, watched
 from serve_app.cli.evaluation.target import SCORES, EvaluatedOption, KeyOption, ScoresOption, Target, UrlOption
+from serve_app.cli.instruction_option import InstructionOption, named_instruction
 from serve_app.cli.interrupt import ended_at_once
 from serve_app.cli.terminal import PrecisionOption, notices
 from serve_app.domain.errors import UserError
@@ -45,6 +46,7 @@ def run(
     *,
     model: EvaluatedOption = None,
     precision: PrecisionOption = "auto",
+    instruction: InstructionOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     first: Annotated[
@@ -94,7 +96,7 @@ def run(
     """
     if len(sources) > MOST_SOURCES:
         raise UserError(f"{MOST_SOURCES} sources at most: QUERIES DOCUMENTS JUDGEMENTS; got {len(sources)}")
-    target = Target(model, precision, url, key)
+    target = Target(model, precision, url, key, named_instruction(instruction))
     depths = _depths(at)
     _require_room([path for path in (report, sheet, save, trec) if path is not None], sheet)
     names = list(dict.fromkeys(measure(name).name for name in measures or DEFAULT_MEASURES))
@@ -108,6 +110,8 @@ def run(
         notices.print(line, markup=False)
     if publish and queries is not None:
         raise UserError("--publish is of a whole data set: leave --queries out")
+    if publish and instruction is not None:
+        raise UserError("--publish is of a model as it is served: leave --instruction out")
     if publish and not collection.answerable:
         raise UserError(f"{collection.name}: no query has a relevant document, so there is no quality to publish")
     if first is not None and collection.first_stage:

@@ -15,6 +15,7 @@ from serve_app.catalog.location import resolve
 from serve_app.cli.terminal import MODEL_HELP
 from serve_app.domain.errors import UserError
 from serve_app.domain.model import Precision
+from serve_app.domain.request import Instruction
 from serve_app.evaluation.scorer import Scorer
 from serve_app.settings import EMBEDDED_MODEL, EngineSettings
 
@@ -44,12 +45,14 @@ class Target:
     """A model and where it is.
 
     model: None for the embedded one, or with a URL for the server's default. key: None for the environment's.
+    instruction: what the model is told for each query, None for its own.
     """
 
     model: str | None
     precision: Precision = "auto"
     url: str | None = None
     key: str | None = None
+    instruction: Instruction | None = None
 
     def __post_init__(self) -> None:
         """Raises UserError for options that do not go together."""
@@ -70,10 +73,12 @@ class Target:
             from serve_app.evaluation.over_http import served_scorer
 
             key = self.key or os.environ.get(KEY_VARIABLE) or None
-            async with served_scorer(self.url, key, self.model) as served:
+            told = None if self.instruction is None else self.instruction.text
+            async with served_scorer(self.url, key, self.model, instruction=told) as served:
                 yield served
             return
         from serve_app.evaluation.in_process import engine_scorer
 
-        async with engine_scorer(self.card, EngineSettings(precision=self.precision), scored) as here:
+        engine = EngineSettings(precision=self.precision)
+        async with engine_scorer(self.card, engine, scored, instruction=self.instruction) as here:
             yield here

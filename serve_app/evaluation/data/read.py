@@ -155,7 +155,7 @@ def _add_parts(gathering: Gathering, folder: Path, parts: Parts, columns: Column
         if chosen:
             gathering.drop_other_splits()
     if (folder / INSTRUCTIONS).is_dir():
-        gathering.faults.remark(f"{place}: {INSTRUCTIONS}/ is not read: queries are ranked without instructions")
+        gathering.faults.remark(f"{place}: {INSTRUCTIONS}/ is not read: all queries are ranked with one instruction")
     if parts.top_ranked:
         add_top_ranked(gathering, files_of(parts.top_ranked, chosen, f"{place}: top_ranked"))
 

@@ -111,6 +111,7 @@ def test_a_run_is_compared_with_itself_and_refused_beside_another_data_set(evalu
     evaluate.found("pairs.csv", "--save", "one.json")
     status, out, _ = evaluate("compare", "one.json", "one.json")
     assert json.loads(out)["first_precision"] == "float32"
+    assert json.loads(out)["first_instruction"] == ""
     change = json.loads(out)["change"]["MAP"]
     assert (status, change["mean"], change["p_value"], change["better"]) == (0, 0, 1, 0)
     other = json.loads(Path("one.json").read_text()) | {"dataset": "another"}
@@ -152,6 +153,8 @@ def test_a_key_in_the_environment_hinders_no_model_here(evaluate: Eval, monkeypa
             ("questions.csv", "texts", "--publish"),
             "no query has a relevant document, so there is no quality to publish",
         ),
+        (("questions.csv", "texts", "--instruction", " "), "--instruction must not be empty or blank"),
+        (("questions.csv", "texts", "--publish", "--instruction", "a"), "--publish is of a model as it is served"),
         (("questions.csv", "texts", "--column", "Frage"), "--column takes ROLE=NAME, such as query=Frage; got 'Frage'"),
         (
             ("questions.csv", "texts", "--column", "query=a", "--column", "query=b"),

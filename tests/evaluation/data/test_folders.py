@@ -61,7 +61,7 @@ def test_parts_in_the_hubs_folder_data_are_found(tmp_path: Path) -> None:
 
 def test_instructions_that_are_not_read_are_remarked(tmp_path: Path) -> None:
     _, said = read(write(tmp_path, {**MTEB, "instruction/dev.jsonl": jsonl({"query-id": "x", "instruction": "y"})}))
-    assert said[0] == f"{tmp_path}: instruction/ is not read: queries are ranked without instructions"
+    assert said[0] == f"{tmp_path}: instruction/ is not read: all queries are ranked with one instruction"
 
 
 def test_a_query_whose_judgements_all_fail_stays_and_is_remarked(tmp_path: Path) -> None:
