@@ -11,6 +11,7 @@ from serve_app.domain.prompt_template import PromptTemplate
 
 PLACE = re.compile(r"\{\w*\}")
 YAML_NAMES = {True: "yes", False: "no"}
+IN_PARTS = ("opening", "between", "closing")
 NUMBERS = ("max_tokens", "max_text_tokens", "max_query_tokens")
 
 
@@ -24,7 +25,7 @@ def checked(prompt: PromptTemplate) -> PromptTemplate:
         )
     if prompt.query_alone:
         _require("query_alone", prompt.query_alone, "{query}")
-    for field in ("opening", "between", "closing"):
+    for field in IN_PARTS:
         for part in getattr(prompt, field):
             _allow(field, part)
     _allow("instruction", prompt.instruction)
@@ -42,10 +43,11 @@ def checked(prompt: PromptTemplate) -> PromptTemplate:
 
 
 def _spelt(table: object) -> object:
-    """A table of YAML, which reads the names yes and no as true and false."""
+    """A table with the names yes and no where YAML has read true and false, and lists where a single part is given."""
     if not isinstance(table, Mapping):
         return table
-    return {YAML_NAMES.get(name, name) if isinstance(name, bool) else name: value for name, value in table.items()}
+    named = {YAML_NAMES.get(name, name) if isinstance(name, bool) else name: value for name, value in table.items()}
+    return {name: [value] if name in IN_PARTS and isinstance(value, str) else value for name, value in named.items()}
 
 
 CheckedPrompt = Annotated[PromptTemplate, BeforeValidator(_spelt), AfterValidator(checked)]

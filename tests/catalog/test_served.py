@@ -86,6 +86,11 @@ def test_yaml_may_have_the_answers_names_without_quotes_but_not_the_answers(dire
         Settings(**yaml.safe_load(text % (directory, "yes")))
 
 
+def test_a_single_part_needs_no_list(directory: str) -> None:
+    (card,) = served_cards(settings(asked(directory, {"query": "{query}", "opening": "Judge.", "closing": ["a", "b"]})))
+    assert card.prompt == PromptTemplate(query="{query}", opening=("Judge.",), closing=("a", "b"))
+
+
 @pytest.mark.parametrize("name", ["no-such-card", "BAAI/bge-reranker-base"])
 def test_a_card_that_has_no_prompt_is_named_with_those_that_have_one(directory: str, name: str) -> None:
     with pytest.raises(CatalogError) as raised:
