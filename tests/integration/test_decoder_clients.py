@@ -4,6 +4,7 @@ Its weights are random: what each client reads is held beside what `/v1/rerank` 
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,15 +14,18 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from serve_app.api.routes import build_api
+from serve_app.catalog.card import Card
 from serve_app.domain.merge import sigmoid
 from serve_app.service.in_process import served_here
 from serve_app.settings import EMBEDDED_MODEL, Settings
 from tests.api.uvicorn_server import serving
+from tests.clients import node
 from tests.clients.bodies import CLIENTS, Ask, ClientBody
 from tests.clients.calls import CALLS, QUERY, TEXTS, ClientCall
-from tests.service.decoders import reference_logits, reranker_card
+from tests.service.decoders import embedder_card, reference_logits, reranker_card
 from tests.service.reranking import loaded
 
+TINY = 64  # numbers of the embedding twin's vectors
 RANKING = [each for each in CALLS if not each.name.startswith(("openai", "huggingface_hub"))]
 DASHSCOPES = ("/compatible-api/v1/reranks", "/reranks", "/v1/reranks")
 SAID = "Find sentences about fruit"
@@ -29,8 +33,20 @@ SAID = "Find sentences about fruit"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
+    with served(reranker_card()) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def embedding_url() -> Iterator[str]:
+    with served(embedder_card()) as url:
+        yield url
+
+
+@contextmanager
+def served(card: Card) -> Iterator[str]:
     """A server with one model, which answers to the name that the clients ask for, too."""
-    card = replace(reranker_card(), aliases=(EMBEDDED_MODEL,))
+    card = replace(card, aliases=(EMBEDDED_MODEL,))
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(served_here(loaded(card))) as reranker,
@@ -67,6 +83,33 @@ def test_clients_without_a_package_read_it_too(url: str, client_body: ClientBody
     response = httpx.post(url + client_body.path, json=client_body.body(Ask(EMBEDDED_MODEL, QUERY, TEXTS)))
     assert response.status_code == 200, response.text
     assert [index for index, _, _ in client_body.read(response.json())] == list(ranked(url))
+
+
+def test_javascript_clients_rank_and_embed_by_its_twin(embedding_url: str) -> None:
+    node.install()
+    found = node.run("ask.js", embedding_url, "any", EMBEDDED_MODEL, EMBEDDED_MODEL)
+    expected = list(ranked(embedding_url, documents=TEXTS[:2]))
+    assert (found["v1"], found["v2"]) == (expected, expected)
+    assert found["width"] == [TINY, TINY]
+    assert found["length"] == pytest.approx(1, abs=1e-5)
+
+
+def test_embeddings_clients_read_its_twins_vectors(embedding_url: str) -> None:
+    import huggingface_hub
+    import openai
+
+    client = openai.OpenAI(api_key="any", base_url=f"{embedding_url}/v1")
+    whole, cut = (
+        np.array(
+            [each.embedding for each in client.embeddings.create(model=EMBEDDED_MODEL, input=TEXTS, **fields).data]
+        )
+        for fields in ({}, {"dimensions": 8})
+    )
+    assert whole.shape == (len(TEXTS), TINY)
+    shortened = whole[:, :8] / np.linalg.norm(whole[:, :8], axis=1, keepdims=True)
+    np.testing.assert_allclose(cut, shortened, atol=1e-5)
+    vector = huggingface_hub.InferenceClient(model=f"{embedding_url}/embed", token="any").feature_extraction(TEXTS[0])
+    np.testing.assert_allclose(vector[0], whole[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("path", DASHSCOPES)
