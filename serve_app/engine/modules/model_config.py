@@ -121,7 +121,7 @@ def read_model(directory: Path, template: PromptTemplate | None = None) -> Model
     if config.reads_pairs and config.encoder.causal and config.template is None:
         raise ModelError(
             f"{config.directory}: a decoder reads query and document in a prompt, and there is none; a card's [prompt] "
-            "gives it, or a chat template with the roles query and document"
+            "gives it, or `prompt` in the settings, or a chat template with the roles query and document"
         )
     return config
 

@@ -65,6 +65,10 @@ SENTENCE: dict[str, Any] = {
     "module_output_name": "causal_logits",
 }
 HOME = "sentence_transformers.cross_encoder.modules.logit_score"
+UNASKED = (
+    "model: a decoder reads query and document in a prompt, and there is none; a card's [prompt] gives it, or `prompt` "
+    "in the settings, or a chat template with the roles query and document"
+)
 
 
 @pytest.fixture(scope="module")
@@ -259,8 +263,7 @@ def test_several_chat_templates_are_refused(plain: Path) -> None:
 @pytest.mark.parametrize("head", ["answers", "classification"])
 def test_a_decoder_that_nobody_says_how_to_ask_is_refused(tmp_path: Path, head: str) -> None:
     directory = make_tiny_decoder(tmp_path / "model", "qwen3", head).directory
-    told = "a decoder reads query and document in a prompt, and there is none; a card's [prompt] gives it, or a chat"
-    assert refusal(directory) == f"model: {told} template with the roles query and document"
+    assert refusal(directory) == UNASKED
 
 
 @pytest.mark.parametrize(
@@ -291,8 +294,7 @@ def test_a_decoder_that_nobody_says_how_to_ask_is_refused(tmp_path: Path, head: 
         ),
         (
             {"modality_config": {"text": LOGITS}},
-            "model: a decoder reads query and document in a prompt, and there is none; a card's [prompt] gives it, or "
-            "a chat template with the roles query and document",
+            UNASKED,
         ),
         (
             {"processing_kwargs": {"chat_template": {"truncation": "do_not_truncate"}}},
