@@ -30,17 +30,25 @@ def open_account(
     check_limits(limits or Limits())
     if find_account(connection, name):
         raise ServiceError("invalid_request", f"there is an account of {shown(name)} already", "email")
-    account = random_id("acct")
-    row = {"id": account, "email": name, "created": now, "balance": 0, "held": 0, "granted": 0}
-    connection.execute(insert(accounts), row | asdict(limits or Limits()))
-    if welcome := int(welcome_usd * NANO_DOLLARS):
-        grant(connection, account, welcome, f"welcome:{account}", "welcome credit", now=now)
-    return require_account(connection, account)
+    return _new_account(connection, name, now, welcome_usd, limits or Limits())
 
 
 def ensure_account(connection: Connection, email: str, now: int, *, welcome_usd: Decimal) -> Account:
-    """The account with this email, which is opened where there is none. Raises ServiceError as open_account."""
-    return find_account(connection, email) or open_account(connection, email, now, welcome_usd=welcome_usd)
+    """The account with this email, which is opened where there is none.
+
+    Raises ServiceError invalid_request where it is no email, IntegrityError where another opens it at the same time.
+    """
+    found = find_account(connection, email)
+    return found or _new_account(connection, checked_email(email), now, welcome_usd, Limits())
+
+
+def _new_account(connection: Connection, name: str, now: int, welcome_usd: Decimal, limits: Limits) -> Account:
+    account = random_id("acct")
+    row = {"id": account, "email": name, "created": now, "balance": 0, "held": 0, "granted": 0}
+    connection.execute(insert(accounts), row | asdict(limits))
+    if welcome := int(welcome_usd * NANO_DOLLARS):
+        grant(connection, account, welcome, f"welcome:{account}", "welcome credit", now=now)
+    return require_account(connection, account)
 
 
 def checked_email(email: str) -> str:

@@ -3,8 +3,10 @@ from decimal import Decimal
 
 import pytest
 
+from serve_app.accounts.customers import owners
 from serve_app.accounts.customers.invites import create_invite, list_invites, use_invite
 from serve_app.accounts.customers.owners import (
+    ensure_account,
     find_account,
     grant,
     limit_account,
@@ -42,6 +44,17 @@ def test_an_account_begins_with_its_welcome_credit(database: Database) -> None:
     limited = database.write(limit_account, "ada@example.org", Limits(None, 10, 2))
     assert limited.limits == Limits(None, 10, 2)
     assert database.read(verify).faults == ()
+
+
+def test_who_opens_an_account_while_another_gateway_does_finds_that_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = database.write(open_account, "ada@example.org", NOW)
+    real, too_early = find_account, [None]
+    monkeypatch.setattr(owners, "find_account", lambda *of: too_early.pop() if too_early else real(*of))
+    assert database.write(ensure_account, "ada@example.org", NOW, welcome_usd=Decimal(1)) == theirs
+    assert too_early == []
+    assert len(database.read(list_accounts)) == 1
 
 
 @pytest.mark.parametrize("email", ["", "ada", "a b@c", "@", "x" * 250 + "@y.zz", "a@\u202eb"])
