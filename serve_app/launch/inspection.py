@@ -157,13 +157,12 @@ class _Look:
             yield self._fault((*place, "name"), "no such directory here; a cluster needs it on every node", "warn")
             return
         alone = Settings.model_construct(models=(model,))
-        sound = True
-        for fault in self._of_build(alone, (*place, "name"), f"model {model.name!r}: "):
-            sound = False
+        faults = list(self._of_build(alone, (*place, "name"), f"model {model.name!r}: "))
+        for fault in faults:
             inner = IN_MODEL.match(fault.said)
             said = fault.said.removeprefix(f"{inner[0]}: ") if inner else fault.said
             yield self._fault((*place, *inner[1].split(".")), said) if inner else fault
-        if sound and Path(model.name).is_dir():
+        if not faults and Path(model.name).is_dir():
             yield from self._of_directory(model, (*place, "name"))
         if model.engine.device == "cuda" and not model.scaling.gpus:
             said = "is 0, and engine.device is cuda: replicas may come to a node without a GPU, or all to one GPU"
